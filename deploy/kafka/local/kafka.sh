@@ -108,6 +108,8 @@ stop_with() {
   (
     trap '' HUP INT
     while [ "$(ps -o lstart= -p "$owner" 2>/dev/null)" = "$started" ]; do sleep 0.5; done
+    # A start under way would put files back; it ends by its own deadline.
+    while kill -0 $$ 2>/dev/null; do sleep 0.5; done
     "$here/kafka.sh" kill --dir "$dir"
     rm -rf "$dir"
   ) </dev/null >/dev/null 2>&1 &
@@ -136,12 +138,13 @@ start() {
     local tries=1
     [ "$port" != 0 ] || tries=$start_attempts
   fi
+  # Before the broker, so that an owner that ends meanwhile leaves none behind.
+  [ -z "$owner" ] || stop_with "$owner"
   for ((try = 1; try <= tries; try++)); do
     if [ ! -f "$dir/data/meta.properties" ]; then
       if [ "$port" = 0 ]; then create "$(free_port)"; else create "${port:-9092}"; fi
     fi
     if launch; then
-      [ -z "$owner" ] || stop_with "$owner"
       say "process $(pid_of), log $dir/kafka.log"
       announce
       return

@@ -54,15 +54,20 @@ func Await(ctx context.Context, servers ...string) error {
 
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
+	last := errors.New("no answer yet")
 	for {
 		err := ask(ctx, client)
 		if err == nil || errors.Is(err, ErrTransactionVersion) {
 			return err
 		}
+		// A question cut off by the end of the wait says less than the answer before it.
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Kafka at %v: %w: %w", servers, context.Cause(ctx), err)
+			return fmt.Errorf("wait for Kafka at %v: %w: %w", servers, context.Cause(ctx), last)
 		}
 	}
 }
