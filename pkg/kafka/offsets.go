@@ -1,0 +1,92 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"highwater/pkg/event"
+)
+
+// Timestamps with a meaning of their own in ListOffsets.
+const (
+	latestOffset   = -1
+	earliestOffset = -2
+)
+
+// HighWatermarks are the ends of one partition of each topic, as far as
+// written by anybody: what is committed, aborted or still open lies below.
+// Reading what was committed is complete once the reader's position is there;
+// the last stable offset lags behind for some milliseconds after a commit.
+func HighWatermarks(ctx context.Context, client *kgo.Client, partition int32, topics ...string) (map[string]int64, error) {
+	return listOffsets(ctx, client, latestOffset, partition, topics)
+}
+
+// StartOffsets are the first offsets that are still there, of one partition of
+// each topic.
+func StartOffsets(ctx context.Context, client *kgo.Client, partition int32, topics ...string) (map[string]int64, error) {
+	return listOffsets(ctx, client, earliestOffset, partition, topics)
+}
+
+// HighWatermark is the end of one partition; see [HighWatermarks].
+func HighWatermark(ctx context.Context, client *kgo.Client, topic string, partition int32) (int64, error) {
+	ends, err := HighWatermarks(ctx, client, partition, topic)
+	return ends[topic], err
+}
+
+func listOffsets(ctx context.Context, client *kgo.Client, at int64, partition int32, topics []string) (map[string]int64, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID = -1
+	req.IsolationLevel = 0 // read uncommitted: the high watermark, not the last stable offset
+	for _, name := range topics {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition = partition
+		p.Timestamp = at
+		p.CurrentLeaderEpoch = -1
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = name
+		t.Partitions = append(t.Partitions, p)
+		req.Topics = append(req.Topics, t)
+	}
+	offsets := make(map[string]int64, len(topics))
+	for _, shard := range client.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			return nil, fmt.Errorf("list offsets of partition %d: %w", partition, shard.Err)
+		}
+		for _, t := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return nil, fmt.Errorf("list offsets of %s/%d: %w", t.Topic, p.Partition, err)
+				}
+				offsets[t.Topic] = p.Offset
+			}
+		}
+	}
+	for _, name := range topics {
+		if _, ok := offsets[name]; !ok {
+			return nil, fmt.Errorf("list offsets of %s/%d: the brokers didn't answer for it", name, partition)
+		}
+	}
+	return offsets, nil
+}
+
+// PublishPositions shows how far a shard is, as committed offsets of
+// [Names.PositionGroup]: what tools that display lag look at.
+func PublishPositions(ctx context.Context, client *kgo.Client, names Names, shard int32, positions Positions) error {
+	var offsets kadm.Offsets
+	for _, t := range event.Inputs {
+		offsets.AddOffset(names.Input(t), shard, positions.Next(t), -1)
+	}
+	answer, err := kadm.NewClient(client).CommitOffsets(ctx, names.PositionGroup(), offsets)
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("publish positions of shard %d: %w", shard, err)
+	}
+	return nil
+}
