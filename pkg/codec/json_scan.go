@@ -115,7 +115,7 @@ func (s *scanner) key() string {
 // end notes whatever follows the value as a fault.
 func (s *scanner) end() *event.Refusal {
 	if s.fault == nil && (s.peek() != 0 || s.pos < len(s.buf)) {
-		s.fail("", "something follows the end of the event; send one event a record")
+		s.fail("", "something follows the end of the JSON")
 	}
 	return s.fault
 }
