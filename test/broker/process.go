@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,9 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const script = "deploy/kafka/local/kafka.sh"
+
+// commandWithin bounds a command of the script. All but the first start on a machine, which fetches Kafka, take seconds.
+const commandWithin = 5 * time.Minute
 
 // A Broker is one that this test started and may treat as it likes. Its methods may be called from any goroutine, one
 // at a time.
@@ -103,8 +108,11 @@ func startProcess() (*Broker, error) {
 
 // run returns what a command printed to standard output; an error carries what it said to standard error.
 func run(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandWithin)
+	defer cancel()
 	var stderr bytes.Buffer
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = time.Second
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -44,7 +44,7 @@ func StartKafka(ctx context.Context) (*Kafka, error) {
 	if err := Available(ctx); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("free port: %w", err)
 	}
@@ -119,8 +119,8 @@ func settings(port string) map[string]string {
 	}
 }
 
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
