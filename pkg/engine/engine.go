@@ -1,23 +1,201 @@
 package engine
 
-import "highwater/pkg/event"
+import (
+	"fmt"
+	"strings"
+
+	"highwater/pkg/event"
+	"highwater/pkg/ledger"
+	"highwater/pkg/order"
+	"highwater/pkg/timeline"
+	"highwater/pkg/watermark"
+)
 
 // Engine is one shard's logic. It isn't safe for concurrent use.
-type Engine struct{ sink Sink }
+type Engine struct {
+	cfg  Config
+	rows Rows
+	sink Sink
+
+	meta  meta
+	marks watermark.Tracker
+	begun bool
+	// settledTo is up to where everything is settled; it follows the
+	// watermark at the end of each move.
+	settledTo event.Time
+	// now is the clock of this transaction, cause the watermark in force for
+	// what is being said.
+	now   event.Time
+	cause event.Time
+	// err is a row that could not be read back; it spoils the transaction.
+	err error
+
+	users    map[string]*user
+	recent   userList
+	cached   int
+	accounts []*account
+	books    []*book
+	windows  map[windowID]*openWindow
+	agenda   agenda
+
+	keep keeper
+	late lateWork
+	// Scratch memory.
+	key, key2, val []byte
+	result         event.Result
+	entry          event.Entry
+}
+
+// lateWork is the memory of late events.
+type lateWork struct {
+	credits timeline.Walker[ledger.Account, *ledger.Account]
+	orders  timeline.Walker[order.Order, *order.Order]
+	edits   []timeline.Edit
+	results []*event.Result
+	used    int
+	changes []event.EntryChange
+	// duePlaces are the places of the changed due items behind the watermark.
+	duePlaces []event.Place
+	// placeOf are the places of changed commands, by event id.
+	placeOf    map[string]event.Place
+	stretches  []event.Stretch
+	correction event.Correction
+	scratch    event.Result
+}
 
 // New is an engine over rows, which hold what an earlier one left there.
-func New(cfg Config, rows Rows, sink Sink) (*Engine, error) { return &Engine{sink: sink}, nil }
-
-// Begin starts a transaction at the processor's clock.
-func (e *Engine) Begin(now event.Time) {}
-
-// Process takes one record.
-func (e *Engine) Process(rec *Record) {}
-
-// Commit ends the transaction: it publishes what is said once a transaction
-// and writes every row that changed. If the transaction fails afterwards, the
-// engine must be thrown away and made anew over the rows as they were.
-func (e *Engine) Commit() error { return nil }
+func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
+	e := &Engine{
+		cfg: cfg, rows: rows, sink: sink,
+		users:   map[string]*user{},
+		windows: map[windowID]*openWindow{},
+		key2:    make([]byte, 0, 2*event.MaxGrantRefBytes),
+		marks: watermark.New(watermark.Config{
+			LatenessMicros: cfg.Lateness, IdleMicros: cfg.IdleTimeout, Hold: cfg.IdleHold,
+		}),
+	}
+	if err := e.loadMeta(); err != nil {
+		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
+	}
+	e.settledTo = e.marks.At
+	e.loadAgenda()
+	if e.err != nil {
+		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
+	}
+	return e, nil
+}
 
 // Watermark is the one now in force.
-func (e *Engine) Watermark() event.Time { return 0 }
+func (e *Engine) Watermark() event.Time { return e.marks.At }
+
+// Begin starts a transaction at the processor's clock.
+func (e *Engine) Begin(now event.Time) {
+	e.now = max(e.meta.committedAt, now)
+	e.meta.committedAt = e.now
+	if !e.begun {
+		e.begun = true
+		e.marks.Start(e.now)
+	}
+	e.advance()
+}
+
+// Process takes one record.
+func (e *Engine) Process(rec *Record) {
+	e.cause = e.marks.At
+	if rec.Event == nil {
+		e.refuse(rec, rec.Refusal)
+		return
+	}
+	ev := rec.Event
+	if r := e.check(rec); r != nil {
+		e.refuse(rec, r)
+		return
+	}
+	u := e.user(ev.User)
+	fromFuture := ev.OccurredAt > e.now.Add(e.cfg.FutureSkew)
+	known, same := e.recall(u, ev)
+	switch {
+	case known && same:
+		// Said already: a duplicate has no effect but on the watermark.
+	case fromFuture:
+		e.refuse(rec, refusal(event.FromTheFuture, "occurred_at", "%s is more than the allowed skew ahead of the clock (%s); set the producer's clock right and send it again", ev.OccurredAt, e.now))
+	case e.cfg.Horizon > 0 && int64(e.marks.At-ev.OccurredAt) > e.cfg.Horizon:
+		e.refuse(rec, refusal(event.TooOld, "occurred_at", "%s is further behind the watermark (%s) than the retention horizon", ev.OccurredAt, e.marks.At))
+	case known:
+		e.refuse(rec, refusal(event.EventConflict, "event_id", "%q was used for an event with other content; the first one stands, choose another id", ev.ID))
+	case ev.Kind.IsOrder():
+		e.command(u, rec)
+	default:
+		e.credits(u, rec)
+	}
+	if !fromFuture {
+		e.marks.Observe(rec.Input.Topic, ev.OccurredAt, e.now)
+		e.advance()
+	}
+}
+
+// check finds what is wrong with a record that could be read.
+func (e *Engine) check(rec *Record) *event.Refusal {
+	ev := rec.Event
+	if ev.Kind.Topic() != rec.Input.Topic {
+		return refusal(event.Invalid, "operation", "%s belongs in the topic %s, not in %s", ev.Kind, ev.Kind.Topic(), rec.Input.Topic)
+	}
+	if ev.Kind.IsConditional() {
+		return refusal(event.Invalid, "operation", "%s is not supported by this version; grant, revoke, subtract, add and orders are", ev.Kind)
+	}
+	return ev.Check()
+}
+
+// Commit ends the transaction: it publishes what is said once a transaction
+// and writes every row that changed. If the transaction fails afterwards, or
+// Commit reports an error, the engine must be thrown away and made anew over
+// the rows as they were.
+func (e *Engine) Commit() error {
+	for _, a := range e.accounts {
+		e.commitAccount(a)
+	}
+	for _, b := range e.books {
+		e.commitBook(b)
+	}
+	e.accounts, e.books = e.accounts[:0], e.books[:0]
+	e.commitWindows()
+	e.sayWatermark()
+	e.dropPassed()
+	e.commitMeta()
+	e.evict()
+	if e.err != nil {
+		return fmt.Errorf("engine of partition %d: %w", e.cfg.Partition, e.err)
+	}
+	return nil
+}
+
+// fail remembers the first row that could not be read back.
+func (e *Engine) fail(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+// keeper keeps strings for as long as somebody holds them, many in one piece
+// of memory.
+type keeper struct{ b strings.Builder }
+
+const keeperBytes = 64 << 10
+
+// str is a copy of s.
+func (k *keeper) str(s string) string {
+	if s == "" {
+		return ""
+	}
+	if k.b.Cap()-k.b.Len() < len(s) {
+		k.b = strings.Builder{}
+		k.b.Grow(max(keeperBytes, len(s)))
+	}
+	at := k.b.Len()
+	k.b.WriteString(s)
+	return k.b.String()[at:]
+}
+
+func refusal(code event.Code, field, format string, args ...any) *event.Refusal {
+	return &event.Refusal{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"highwater/pkg/event"
+)
+
+// entryPoint is where an account or a book stands in the agenda.
+type entryPoint struct {
+	// row is the bucket of the due row that will bring it back (I5), -1 for
+	// none.
+	row int64
+	// queued tells that the agenda names it, at next.
+	queued bool
+	next   event.Place
+}
+
+// appointment is when something happens to an account or a book; one of them
+// is nil.
+type appointment struct {
+	at      event.Place
+	user    *user
+	asset   string
+	account *account
+	book    *book
+}
+
+func (p *appointment) before(q *appointment) bool {
+	if p.at.Time != q.at.Time {
+		return p.at.Time < q.at.Time
+	}
+	if c := p.at.Compare(q.at); c != 0 {
+		return c < 0
+	}
+	if c := strings.Compare(p.user.id, q.user.id); c != 0 {
+		return c < 0
+	}
+	return p.asset < q.asset
+}
+
+func (p *appointment) point() *entryPoint {
+	if p.account != nil {
+		return &p.account.entryPoint
+	}
+	return &p.book.entryPoint
+}
+
+// agenda is what happens next, of all accounts whose bucket has come: a heap
+// with the earliest in front.
+type agenda []appointment
+
+func (g *agenda) push(p appointment) {
+	h := append(*g, p)
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !h[i].before(&h[up]) {
+			break
+		}
+		h[i], h[up] = h[up], h[i]
+		i = up
+	}
+	*g = h
+}
+
+func (g *agenda) pop() appointment {
+	h := *g
+	top := h[0]
+	last := len(h) - 1
+	h[0] = h[last]
+	h[last] = appointment{}
+	h = h[:last]
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= len(h) {
+			break
+		}
+		if down+1 < len(h) && h[down+1].before(&h[down]) {
+			down++
+		}
+		if !h[down].before(&h[i]) {
+			break
+		}
+		h[i], h[down] = h[down], h[i]
+		i = down
+	}
+	*g = h
+	return top
+}
+
+// wake is the place of the next thing that the watermark's move brings to an
+// account.
+func (e *Engine) wake(a *account) (event.Place, bool) {
+	if a.open == len(a.line.Ops) {
+		return a.line.Head.NextDue()
+	}
+	op := &a.line.Ops[a.open]
+	if a.settled.DueTime() <= op.Time {
+		return a.settled.NextDue()
+	}
+	return op.Place(), true
+}
+
+// schedule sees to it that what comes next for an account will be found: in
+// the agenda if its bucket has come, by a due row anyway (I5).
+func (e *Engine) schedule(a *account) {
+	if at, ok := e.wake(a); ok {
+		e.appoint(&a.entryPoint, a.number, appointment{at: at, user: a.user, asset: a.asset, account: a})
+	}
+}
+
+func (e *Engine) scheduleBook(b *book) {
+	if len(b.open) > 0 {
+		e.appoint(&b.entryPoint, b.number, appointment{at: b.open[0].op.Place(), user: b.user, book: b})
+	}
+}
+
+func (e *Engine) appoint(p *entryPoint, number uint64, what appointment) {
+	loaded := e.meta.loaded
+	need := max(bucketOf(what.at.Time), loaded)
+	if need == loaded && p.row != loaded || need > loaded && (p.row <= loaded || p.row > need) {
+		e.key = appendDueKey(e.key[:0], need, number)
+		e.val = append(append(append(e.val[:0], what.user.id...), 0), what.asset...)
+		e.rows.Set(e.key, e.val)
+		p.row = need
+	}
+	if need > loaded || p.queued && !what.at.Before(p.next) {
+		return
+	}
+	p.queued, p.next = true, what.at
+	what.user.pins++
+	e.agenda.push(what)
+}
+
+// foundOnDisk tells where the due row of an account just loaded must be.
+func (e *Engine) foundOnDisk(p *entryPoint, at event.Place, ok bool) {
+	p.row = -1
+	if ok {
+		p.row = max(bucketOf(at.Time), e.meta.loaded)
+	}
+}
+
+// advance moves the watermark to where it may be, and does what that causes:
+// due items are said, and events and due items settled, in the order of their
+// places.
+func (e *Engine) advance() {
+	if !e.marks.Advance(e.now) {
+		return
+	}
+	to := e.marks.At
+	e.cause = to
+	for e.meta.loaded < bucketOf(to) {
+		bucket, found := e.nextBucket(bucketOf(to))
+		e.keepAppointments(min(to, event.Time(bucket<<bucketShift)-1))
+		e.meta.loaded = bucket
+		if found {
+			e.visit(bucket)
+		}
+	}
+	e.keepAppointments(to)
+	e.settledTo = to
+}
+
+// nextBucket is the next bucket that has due rows, at most last.
+func (e *Engine) nextBucket(last int64) (bucket int64, found bool) {
+	from := appendDueKey(nil, e.meta.loaded+1, 0)
+	to := appendDueKey(nil, last+1, 0)
+	for key := range e.rows.Scan(from, to) {
+		return int64(be64(string(key[1:9]))), true
+	}
+	return last, false
+}
+
+// visit puts the accounts and books that the due rows of a bucket name into
+// the agenda.
+func (e *Engine) visit(bucket int64) {
+	type named struct{ user, asset string }
+	var who []named
+	for _, row := range e.rows.Scan(appendDueKey(nil, bucket, 0), appendDueKey(nil, bucket+1, 0)) {
+		id, asset, _ := strings.Cut(string(row), "\x00")
+		who = append(who, named{id, asset})
+	}
+	for _, w := range who {
+		u := e.user(w.user)
+		if w.asset == "" {
+			if b := e.book(u); b != nil {
+				b.row = bucket
+				e.scheduleBook(b)
+			}
+		} else if a := e.account(u, w.asset); a != nil {
+			a.row = bucket
+			e.schedule(a)
+		}
+	}
+}
+
+// loadAgenda finds again what an earlier engine had in its agenda.
+func (e *Engine) loadAgenda() {
+	if e.meta.loaded >= 0 {
+		e.visit(e.meta.loaded)
+	}
+}
+
+// keepAppointments does everything in the agenda up to a time.
+func (e *Engine) keepAppointments(to event.Time) {
+	for len(e.agenda) > 0 && e.agenda[0].at.Time <= to {
+		p := e.agenda.pop()
+		p.user.pins--
+		point := p.point()
+		if !point.queued || point.next != p.at {
+			continue // another appointment took its place
+		}
+		point.queued = false
+		if p.book != nil {
+			e.settleCommand(p.book, to)
+			e.scheduleBook(p.book)
+			continue
+		}
+		if at, ok := e.wake(p.account); ok && at == p.at {
+			e.settleNext(p.account)
+		}
+		e.schedule(p.account)
+	}
+}
+
+// settleNext does the next thing that the watermark brings to an account.
+func (e *Engine) settleNext(a *account) {
+	r := &e.result
+	resetResult(r)
+	if a.open < len(a.line.Ops) {
+		if op := &a.line.Ops[a.open]; a.settled.DueTime() > op.Time {
+			a.settled.Apply(op, r)
+			a.open++
+			e.saySettled(e.fillEvent(a.user.id, a.asset, op, r))
+			return
+		}
+		place, _ := a.settled.NextDue()
+		a.settled.Due(r)
+		e.saySettled(e.fillDue(a.user.id, a.asset, place, r, false))
+		return
+	}
+	place, _ := a.line.Head.NextDue()
+	a.line.Head.Due(r)
+	e.sayDue(a, place, r, false)
+	e.saySettled(&e.entry)
+}
+
+// dropPassed deletes the due rows of buckets that the watermark has left.
+func (e *Engine) dropPassed() {
+	if last := e.meta.loaded - 1; last > e.meta.dropped {
+		e.rows.DeleteRange(appendDueKey(nil, 0, 0), appendDueKey(nil, last+1, 0))
+		e.meta.dropped = last
+	}
+}
+
+func resetResult(r *event.Result) {
+	*r = event.Result{Amount: event.NoAmount, Slices: slices.Grow(r.Slices[:0], 4), Repaid: r.Repaid[:0]}
+}

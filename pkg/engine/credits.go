@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+
+	"highwater/pkg/event"
+	"highwater/pkg/timeline"
+)
+
+// recall tells whether the event's id made an entry before, and whether that
+// had the same content (I3).
+func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
+	e.key = appendName(e.key[:0], nameEvent, u.id, ev.ID, e.key2)
+	value, ok := e.rows.Get(e.key)
+	if !ok {
+		return false, false
+	}
+	key := append([]byte{keyEvent}, value...)
+	number := numberOf(value)
+	row, ok := e.rows.Get(key)
+	if !ok {
+		e.fail(errCorruptKey)
+		return true, false
+	}
+	var p event.Placed
+	before := event.Event{TimeGiven: true, Asset: event.DefaultAsset}
+	if !e.readEvent(key, row, &p, &before) || p.ID != ev.ID {
+		e.fail(errCorruptKey)
+		return true, false
+	}
+	if p.Kind.IsOrder() {
+		b := e.book(u)
+		if b == nil || b.number != number {
+			return true, false
+		}
+	} else {
+		a := e.account(u, ev.Asset)
+		if a == nil || a.number != number {
+			return true, false
+		}
+		before.Asset = ev.Asset
+	}
+	return true, contentOf(&p, u.id, &before).SameContent(ev)
+}
+
+// contentOf makes the event that was placed as p; asset, source and metadata
+// stand in into already.
+func contentOf(p *event.Placed, user string, into *event.Event) *event.Event {
+	into.ID, into.User, into.Kind = p.ID, user, p.Kind
+	into.OccurredAt, into.TimeGiven, into.Sequence = p.OccurredAt, p.Marks.Has(event.TimeGivenMark), p.Sequence
+	into.Ref, into.To, into.Amount, into.Priority = p.Ref, p.To, p.Amount, p.Priority
+	into.EffectiveAt, into.ExpiresAt = p.EffectiveAt, p.ExpiresAt
+	if p.Kind.IsOrder() {
+		into.Amount = event.NoAmount // a cancel_all keeps its count there
+	}
+	if p.Terms != nil {
+		into.Currency, into.Quantity, into.Price = p.Terms.Currency, p.Terms.Quantity, p.Terms.Price
+	}
+	return into
+}
+
+// credits places an event on credits and says what becomes of it.
+func (e *Engine) credits(u *user, rec *Record) {
+	ev := rec.Event
+	a := e.account(u, ev.Asset)
+	if a == nil {
+		a = e.newAccount(u, ev.Asset)
+	}
+	op := e.place(rec)
+	if e.cfg.Policies.For(ev.Asset).Debt {
+		op.Marks |= event.DebtMark
+	}
+	if e.cfg.Policies.For(ev.Asset).Forfeit {
+		op.Marks |= event.ForfeitMark
+	}
+	edits := e.decide(u, a, &op)
+	at := op.Place()
+	if a.said && at.Before(a.head.place) {
+		op.Marks |= event.LateMark
+	}
+	e.writeEvent(a.number, &op, ev)
+	e.writeName(nameEvent, u.id, op.ID, a.number, at)
+	switch {
+	case op.Marks.Has(event.LateMark) || len(edits) > 0:
+		e.applyLate(a, &op, edits)
+	default:
+		e.applyOnTime(a, &op)
+	}
+	e.sayDues(a)
+	e.touch(a)
+	e.schedule(a)
+}
+
+// place makes the placed form of a record's event.
+func (e *Engine) place(rec *Record) event.Placed {
+	ev := rec.Event
+	op := event.Placed{
+		ID: e.keep.str(ev.ID), Ref: e.keep.str(ev.Ref), To: e.keep.str(ev.To),
+		Time: ev.EffectiveTime(), OccurredAt: ev.OccurredAt, EffectiveAt: ev.EffectiveAt, ExpiresAt: ev.ExpiresAt,
+		ArrivedAt: rec.ArrivedAt, ProcessedAt: e.now, Sequence: ev.Sequence, Offset: rec.Input.Offset,
+		Amount: ev.Amount, Priority: ev.Priority, Kind: ev.Kind,
+	}
+	if ev.TimeGiven {
+		op.Marks |= event.TimeGivenMark
+	}
+	if op.Time <= e.marks.At {
+		op.Marks |= event.AfterFinalMark
+	}
+	return op
+}
+
+// decide makes the decisions that arrival makes: whether a grant's id is
+// taken, whether a total overflows, and whether the grant that a revoke names
+// is among the events received. It returns the revokes that the event makes
+// known, as edits in their order.
+func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
+	edits := e.late.edits[:0]
+	switch op.Kind {
+	case event.Grant, event.Add:
+		id := op.GrantID()
+		e.key = appendName(e.key[:0], nameGrant, u.id, id, e.key2)
+		if _, taken := e.rows.Get(e.key); taken {
+			op.Outcome, op.Code = event.Rejected, event.GrantExists
+			return nil
+		}
+		if !addTotal(&a.credited, op) {
+			return nil
+		}
+		e.writeName(nameGrant, u.id, id, a.number, op.Place())
+		edits = e.wakeRevokes(u, a, id, edits)
+	case event.Subtract:
+		addTotal(&a.debited, op)
+	case event.Revoke:
+		e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref, e.key2)
+		switch where, found := e.rows.Get(e.key); {
+		case !found:
+			e.waitForGrant(u, a, op)
+		case numberOf(where) == a.number:
+			op.Marks |= event.KnownMark
+		}
+	}
+	e.late.edits = edits
+	return edits
+}
+
+// addTotal counts an event, or rejects it where the total would overflow.
+func addTotal(total *uint64, op *event.Placed) bool {
+	sum, carry := bits.Add64(*total, uint64(op.Amount), 0)
+	if carry != 0 || sum > event.MaxTotal {
+		op.Outcome, op.Code = event.Rejected, event.AmountOverflow
+		return false
+	}
+	*total = sum
+	return true
+}
+
+// overflowTotal is what a rejected event would have brought a total to.
+func overflowTotal(entry *event.Entry, e *Engine) string {
+	a := e.account(e.user(entry.UserID), entry.Asset)
+	total := a.credited
+	if entry.Kind == event.Subtract {
+		total = a.debited
+	}
+	return strconv.FormatUint(total+uint64(entry.Amount), 10)
+}
+
+// waitForGrant remembers a revoke whose grant has not been received.
+func (e *Engine) waitForGrant(u *user, a *account, op *event.Placed) {
+	e.key = appendName(e.key[:0], nameRevoke, u.id, op.Ref, e.key2)
+	waiting, _ := e.rows.Get(e.key)
+	place := appendPlace(appendNumber(nil, a.number), op.Place())
+	value := append(slices.Clone(waiting), byte(len(place)>>8), byte(len(place)))
+	value = append(value, place...)
+	e.key = appendName(e.key[:0], nameRevoke, u.id, op.Ref, e.key2)
+	e.rows.Set(e.key, value)
+}
+
+// wakeRevokes makes the revokes that waited for a grant known, as edits.
+func (e *Engine) wakeRevokes(u *user, a *account, id string, edits []timeline.Edit) []timeline.Edit {
+	e.key = appendName(e.key[:0], nameRevoke, u.id, id, e.key2)
+	waiting, ok := e.rows.Get(e.key)
+	if !ok {
+		return edits
+	}
+	waiting = slices.Clone(waiting)
+	e.rows.Delete(appendName(nil, nameRevoke, u.id, id, e.key2))
+	for len(waiting) > 2 {
+		n := int(waiting[0])<<8 | int(waiting[1])
+		where := waiting[2 : 2+n]
+		waiting = waiting[2+n:]
+		if numberOf(where) != a.number {
+			continue
+		}
+		key := append([]byte{keyEvent}, where...)
+		row, _ := e.rows.Get(key)
+		before, extra := new(event.Placed), event.Event{}
+		if !e.readEvent(key, row, before, &extra) {
+			continue
+		}
+		known := *before
+		known.Marks |= event.KnownMark
+		e.writeEvent(a.number, &known, &extra)
+		edits = append(edits, timeline.Edit{Place: before.Place(), Old: before, New: &known})
+	}
+	return edits
+}
+
+func (e *Engine) writeEvent(number uint64, op *event.Placed, extra *event.Event) {
+	e.key = appendPlaced(e.key[:0], keyEvent, number, op.Place())
+	e.val = appendEventRow(e.val[:0], op, extra)
+	e.rows.Set(e.key, e.val)
+}
+
+func (e *Engine) writeName(what byte, user, id string, number uint64, place event.Place) {
+	e.key = appendName(e.key[:0], what, user, id, e.key2)
+	e.val = appendPlace(appendNumber(e.val[:0], number), place)
+	e.rows.Set(e.key, e.val)
+}
+
+// applyOnTime applies an event behind everything said of the account.
+func (e *Engine) applyOnTime(a *account, op *event.Placed) {
+	settleAtOnce := op.Marks.Has(event.AfterFinalMark) || !e.cfg.Settled
+	if !settleAtOnce && a.open == len(a.line.Ops) {
+		a.settled.CopyFrom(&a.line.Head)
+	}
+	r := &e.result
+	for a.line.Head.DueTime() <= op.Time {
+		resetResult(r)
+		place, _ := a.line.Head.NextDue()
+		a.line.Head.Due(r)
+		e.sayDue(a, place, r, false)
+	}
+	resetResult(r)
+	a.line.Head.Apply(op, r)
+	a.line.Append(*op)
+	a.said, a.head.place = true, op.Place()
+	e.sayEntry(e.fillEvent(a.user.id, a.asset, op, r))
+	if settleAtOnce {
+		a.open = len(a.line.Ops)
+		e.saySettled(&e.entry)
+	}
+}
+
+// sayDue says a due item at the head.
+func (e *Engine) sayDue(a *account, place event.Place, r *event.Result, afterFinal bool) {
+	place.ID = strings.Clone(place.ID)
+	a.said, a.head.place = true, place
+	e.sayEntry(e.fillDue(a.user.id, a.asset, place, r, afterFinal))
+	e.touch(a)
+}
+
+// sayDues says and settles the due items that came into being behind the
+// watermark.
+func (e *Engine) sayDues(a *account) {
+	r := &e.result
+	for a.line.Head.DueTime() <= e.settledTo {
+		resetResult(r)
+		place, _ := a.line.Head.NextDue()
+		a.line.Head.Due(r)
+		e.sayDue(a, place, r, true)
+		e.saySettled(&e.entry)
+	}
+}
+
+// commitAccount publishes an account's balance and writes what changed of it.
+func (e *Engine) commitAccount(a *account) {
+	a.touched = false
+	for i := range a.line.Checks {
+		if c := &a.line.Checks[i]; c.Changed {
+			e.key = appendPlaced(e.key[:0], keyCheck, a.number, c.Place)
+			e.val = c.State.AppendTo(e.val[:0])
+			e.rows.Set(e.key, e.val)
+			c.Changed = false
+		}
+	}
+	b := event.Balance{
+		UserID: a.user.id, Asset: a.asset, Balances: a.line.Head.Balances(),
+		AsOf: a.head.place.Time, NextChangeAt: event.NoTime,
+		Final: a.head.place.Time <= a.cause, Revision: a.records,
+	}
+	if next, ok := a.line.Head.NextDue(); ok {
+		b.NextChangeAt = next.Time
+	}
+	a.records++
+	e.cause = a.cause
+	b.Stamp = e.stamp(balances)
+	e.sink.Balance(&b)
+	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
+	e.val = a.head.append(e.val[:0])
+	e.rows.Set(e.key, e.val)
+	a.open -= a.line.Trim(2, a.open)
+	e.resize(a.user)
+}

@@ -1,0 +1,36 @@
+// Package engine is a shard's whole logic: it takes input records one by one,
+// keeps every user's events in event-time order, and says what becomes of
+// them: entries at once, corrections when a late event changes what was said,
+// settled entries when the watermark passes.
+//
+// It owns the rows of a shard's state and their formats (keys.go, rows.go),
+// identity, the decision about each event, the accounts and order books kept
+// in memory, and what is published in which order. It is a pure function of
+// (rows, records, clock): it never reads a clock, never does I/O but through
+// [Rows], starts no goroutine, and gives the same bytes for the same input.
+// It never knows Kafka, an encoding or a file.
+//
+// Invariants:
+//
+//   - I1: what was said about an account, entries and corrections folded,
+//     equals a replay of its events from zero up to its head, at all times.
+//   - I2: the head of an account never goes back.
+//   - I3: an event_id that made an entry is a duplicate or a conflict for
+//     ever after.
+//   - I4: every event and due item is settled once, in the order of its
+//     user's places, unless it came behind the watermark.
+//   - I5: for every account that something will happen to by itself or that
+//     has something to settle, there is a due row in a bucket that the
+//     watermark has not left.
+//   - I6: rows and memory agree after Commit; an account dropped from memory
+//     and loaded again is the same.
+//   - I7: seq is dense for each topic, and committed_at never goes back.
+//
+// One transaction:
+//
+//	e.Begin(now)
+//	for i := range records {
+//		e.Process(&records[i]) // the sink takes what is published
+//	}
+//	err := e.Commit() // now rows and sink hold the transaction
+package engine

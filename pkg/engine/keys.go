@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+
+	"highwater/pkg/event"
+)
+
+// Rows by the first byte of their key. Account numbers take five bytes,
+// times eight, both big-endian; a place is time, sequence, rank, event_id, 0,
+// sender; a name is the first 16 bytes of a SHA-256.
+const (
+	// keyMeta: what the engine knows of the whole shard.
+	keyMeta = FirstEngineKey + iota
+	// NamePrefix is the first byte of the rows by name: event ids, grant ids
+	// and revokes that wait for their grant. Nearly every event asks for
+	// a name that isn't there.
+	NamePrefix
+	// keyAccount: user 0 asset -> number, head, totals. A user's orders have
+	// the empty asset.
+	keyAccount
+	// keyEvent: number place -> the placed event.
+	keyEvent
+	// keyCheck: number place -> the account's state there.
+	keyCheck
+	// keyDue: bucket number -> user 0 asset: something may happen then.
+	keyDue
+	// keyVanished: number kind id: a due item that was settled and vanished.
+	keyVanished
+	// keyCorrection: number seq -> what was corrected.
+	keyCorrection
+	// keyCommand: number order_id 0 place: a command on one order; with an
+	// empty order_id a cancel_all.
+	keyCommand
+	// keyOrder: number order_id -> the order now.
+	keyOrder
+	// keyLive: number place -> order_id of a user's live order.
+	keyLive
+	// keyAllLive: time sequence event_id 0 user -> number, order_id.
+	keyAllLive
+	// keyWindow: start currency -> statistics.
+	keyWindow
+)
+
+const (
+	numberBytes = 5
+	// bucketShift makes buckets of 2^20 us, about a second.
+	bucketShift = 20
+)
+
+// errCorruptKey says that a key isn't one that the engine wrote.
+var errCorruptKey = errors.New("key is cut short or corrupt")
+
+func bucketOf(t event.Time) int64 { return int64(t) >> bucketShift }
+
+func appendNumber(b []byte, n uint64) []byte {
+	return append(b, byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+}
+
+func numberOf(b []byte) uint64 {
+	return uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
+}
+
+// appendSequence keeps the order of signed numbers; nearly all are 0 and take
+// one byte.
+func appendSequence(b []byte, s int64) []byte {
+	switch {
+	case s == 0:
+		return append(b, 0x80)
+	case s > 0:
+		return binary.BigEndian.AppendUint64(append(b, 0x81), uint64(s))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 0x7f), uint64(s))
+}
+
+// appendPlace appends the place of an event; of the places between events it
+// takes the beginning and the end of a time.
+func appendPlace(b []byte, p event.Place) []byte {
+	switch p.Due {
+	case event.AnEvent:
+	case event.AfterAll:
+		return binary.BigEndian.AppendUint64(b, uint64(p.Time)+1)
+	default:
+		return binary.BigEndian.AppendUint64(b, uint64(p.Time))
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Time))
+	b = appendSequence(b, p.Sequence)
+	b = append(b, p.Rank)
+	b = append(b, p.ID...)
+	b = append(b, 0)
+	return append(b, p.From...)
+}
+
+// placeIn reads the place of an event out of a key's end.
+func placeIn(key string) (event.Place, bool) {
+	if len(key) < 11 {
+		return event.Place{}, false
+	}
+	p := event.Place{Due: event.AnEvent, Time: event.Time(be64(key))}
+	tag := key[8]
+	key = key[9:]
+	if tag != 0x80 {
+		if len(key) < 10 {
+			return event.Place{}, false
+		}
+		p.Sequence = int64(be64(key))
+		key = key[8:]
+	}
+	p.Rank = key[0]
+	key = key[1:]
+	for i := range len(key) {
+		if key[i] == 0 {
+			p.ID, p.From = key[:i], key[i+1:]
+			return p, true
+		}
+	}
+	return event.Place{}, false
+}
+
+func be64(s string) uint64 {
+	var v uint64
+	for i := range 8 {
+		v = v<<8 | uint64(s[i])
+	}
+	return v
+}
+
+// What a name row is about; part of what is hashed.
+const (
+	nameEvent  = 'e'
+	nameGrant  = 'g'
+	nameRevoke = 'r'
+)
+
+// appendName appends the key of a name row. A SHA-256 of 16 bytes isn't
+// found a second time by chance or on purpose; the row's value tells the id
+// all the same.
+func appendName(b []byte, what byte, user, id string, scratch []byte) []byte {
+	scratch = append(scratch[:0], what)
+	scratch = append(scratch, user...)
+	scratch = append(scratch, 0)
+	scratch = append(scratch, id...)
+	sum := sha256.Sum256(scratch)
+	return append(append(b, NamePrefix), sum[:16]...)
+}
+
+func appendAccountKey(b []byte, user, asset string) []byte {
+	b = append(b, keyAccount)
+	b = append(b, user...)
+	b = append(b, 0)
+	return append(b, asset...)
+}
+
+func appendNumbered(b []byte, prefix byte, n uint64) []byte {
+	return appendNumber(append(b, prefix), n)
+}
+
+func appendPlaced(b []byte, prefix byte, n uint64, p event.Place) []byte {
+	return appendPlace(appendNumbered(b, prefix, n), p)
+}
+
+func appendDueKey(b []byte, bucket int64, n uint64) []byte {
+	return appendNumber(binary.BigEndian.AppendUint64(append(b, keyDue), uint64(bucket)), n)
+}
+
+func appendVanishedKey(b []byte, n uint64, p event.Place) []byte {
+	return append(append(appendNumbered(b, keyVanished, n), byte(p.Due)), p.ID...)
+}
+
+func appendCommandKey(b []byte, n uint64, orderID string) []byte {
+	b = append(appendNumbered(b, keyCommand, n), orderID...)
+	return append(b, 0)
+}
+
+func appendOrderKey(b []byte, n uint64, orderID string) []byte {
+	return append(appendNumbered(b, keyOrder, n), orderID...)
+}
+
+func appendAllLiveKey(b []byte, p event.Place, user string) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, keyAllLive), uint64(p.Time))
+	b = append(appendSequence(b, p.Sequence), p.ID...)
+	b = append(b, 0)
+	return append(b, user...)
+}
+
+func appendWindowKey(b []byte, start event.Time, currency string) []byte {
+	return append(binary.BigEndian.AppendUint64(append(b, keyWindow), uint64(start)), currency...)
+}
+
+// after is the first key behind key.
+func after(key []byte) []byte { return append(key, 0) }
+
+// behind is the first key behind all that begin with prefix.
+func behind(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

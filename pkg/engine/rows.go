@@ -1,0 +1,351 @@
+package engine
+
+import (
+	"fmt"
+
+	"highwater/pkg/event"
+	"highwater/pkg/order"
+	"highwater/pkg/pack"
+)
+
+// Versions of the rows, their first byte. A released version is never
+// written differently and never read differently.
+const (
+	eventRowVersion  = 1
+	headRowVersion   = 1
+	orderRowVersion  = 1
+	windowRowVersion = 1
+	metaRowVersion   = 1
+)
+
+// Optional parts of an event row, in the order they stand in.
+const (
+	hasOccurredAt = 1 << iota
+	hasDecision
+	hasAmount
+	hasRef
+	hasTo
+	hasEffectiveAt
+	hasExpiresAt
+	hasPriority
+	hasTerms
+	hasAsset
+	hasSource
+	hasMetadata
+)
+
+// An event row, version 1, as pack's parts:
+//
+//	version | kind byte | marks byte | parts
+//	| arrived_at - time | processed_at - arrived_at | offset
+//	| the parts whose bit is set: occurred_at - time | outcome byte, code byte
+//	| amount | ref | to | effective_at | expires_at | priority
+//	| currency, quantity, price | asset (of orders, if not the default)
+//	| source | metadata: count, (key, value)
+//
+// Time, sequence, rank, id and sender stand in its key.
+func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
+	parts := uint64(0)
+	set := func(bit uint64, on bool) {
+		if on {
+			parts |= bit
+		}
+	}
+	set(hasOccurredAt, p.OccurredAt != p.Time)
+	set(hasDecision, p.Outcome != event.NoOutcome)
+	set(hasAmount, p.Amount != event.NoAmount)
+	set(hasRef, p.Ref != "")
+	set(hasTo, p.To != "")
+	set(hasEffectiveAt, p.EffectiveAt != event.NoTime)
+	set(hasExpiresAt, p.ExpiresAt != event.NoTime)
+	set(hasPriority, p.Priority != 0)
+	set(hasTerms, p.Terms != nil)
+	set(hasAsset, p.Kind.IsOrder() && extra.Asset != "" && extra.Asset != event.DefaultAsset)
+	set(hasSource, extra.Source != "")
+	set(hasMetadata, len(extra.Metadata) > 0)
+
+	b = append(b, eventRowVersion, byte(p.Kind), byte(p.Marks))
+	b = pack.Uint(b, parts)
+	b = pack.Int(b, int64(p.ArrivedAt-p.Time))
+	b = pack.Int(b, int64(p.ProcessedAt-p.ArrivedAt))
+	b = pack.Uint(b, uint64(p.Offset))
+	if parts&hasOccurredAt != 0 {
+		b = pack.Int(b, int64(p.OccurredAt-p.Time))
+	}
+	if parts&hasDecision != 0 {
+		b = append(b, byte(p.Outcome), byte(p.Code))
+	}
+	if parts&hasAmount != 0 {
+		b = pack.Uint(b, uint64(p.Amount))
+	}
+	if parts&hasRef != 0 {
+		b = pack.String(b, p.Ref)
+	}
+	if parts&hasTo != 0 {
+		b = pack.String(b, p.To)
+	}
+	if parts&hasEffectiveAt != 0 {
+		b = pack.Uint(b, uint64(p.EffectiveAt))
+	}
+	if parts&hasExpiresAt != 0 {
+		b = pack.Uint(b, uint64(p.ExpiresAt))
+	}
+	if parts&hasPriority != 0 {
+		b = pack.Uint(b, uint64(p.Priority))
+	}
+	if parts&hasTerms != 0 {
+		b = appendTerms(b, p.Terms)
+	}
+	if parts&hasAsset != 0 {
+		b = pack.String(b, extra.Asset)
+	}
+	if parts&hasSource != 0 {
+		b = pack.String(b, extra.Source)
+	}
+	if parts&hasMetadata != 0 {
+		b = pack.Uint(b, uint64(len(extra.Metadata)))
+		for _, m := range extra.Metadata {
+			b = pack.String(pack.String(b, m.Key), m.Value)
+		}
+	}
+	return b
+}
+
+// decodeEventRow reads an event row and the place at its key's end. Strings
+// share the memory of place and row. Asset, source and metadata go to extra.
+func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event.Event) error {
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != eventRowVersion {
+		return fmt.Errorf("event row of version %d: this program reads version %d", v, eventRowVersion)
+	}
+	*p = event.Placed{
+		ID: place.ID, From: place.From, Time: place.Time, OccurredAt: place.Time, Sequence: place.Sequence,
+		Kind: event.Kind(r.Byte()), Marks: event.Marks(r.Byte()),
+		Amount: event.NoAmount, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime,
+	}
+	parts := r.Uint()
+	p.ArrivedAt = p.Time + event.Time(r.Int())
+	p.ProcessedAt = p.ArrivedAt + event.Time(r.Int())
+	p.Offset = int64(r.Uint())
+	if parts&hasOccurredAt != 0 {
+		p.OccurredAt = p.Time + event.Time(r.Int())
+	}
+	if parts&hasDecision != 0 {
+		p.Outcome, p.Code = event.Outcome(r.Byte()), event.Code(r.Byte())
+	}
+	if parts&hasAmount != 0 {
+		p.Amount = event.Amount(r.Uint())
+	}
+	if parts&hasRef != 0 {
+		p.Ref = r.String()
+	}
+	if parts&hasTo != 0 {
+		p.To = r.String()
+	}
+	if parts&hasEffectiveAt != 0 {
+		p.EffectiveAt = event.Time(r.Uint())
+	}
+	if parts&hasExpiresAt != 0 {
+		p.ExpiresAt = event.Time(r.Uint())
+	}
+	if parts&hasPriority != 0 {
+		p.Priority = int32(r.Uint())
+	}
+	if parts&hasTerms != 0 {
+		p.Terms = readTerms(&r)
+	}
+	if parts&(hasAsset|hasSource|hasMetadata) != 0 {
+		readExtra(&r, parts, extra)
+	}
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("event row of %q: %w", place.ID, err)
+	}
+	return nil
+}
+
+func readExtra(r *pack.Reader, parts uint64, extra *event.Event) {
+	if parts&hasAsset != 0 {
+		extra.Asset = r.String()
+	}
+	if parts&hasSource != 0 {
+		extra.Source = r.String()
+	}
+	if parts&hasMetadata != 0 {
+		for range r.Count(2) {
+			extra.Metadata = append(extra.Metadata, event.Pair{Key: r.String(), Value: r.String()})
+		}
+	}
+}
+
+func appendTerms(b []byte, t *event.Terms) []byte {
+	b = pack.String(b, t.Currency)
+	b = appendDecimal(b, t.Quantity)
+	return appendDecimal(b, t.Price)
+}
+
+func readTerms(r *pack.Reader) *event.Terms {
+	return &event.Terms{Currency: r.String(), Quantity: readDecimal(r), Price: readDecimal(r)}
+}
+
+func appendDecimal(b []byte, d event.Decimal) []byte {
+	for _, w := range d {
+		b = pack.Uint(b, w)
+	}
+	return b
+}
+
+func readDecimal(r *pack.Reader) (d event.Decimal) {
+	for i := range d {
+		d[i] = r.Uint()
+	}
+	return d
+}
+
+// head is what an account's row says, version 1:
+//
+//	version | number | has head byte, head's time, due byte, sequence, rank
+//	byte, id, sender | balance records | credited | debited
+type head struct {
+	number uint64
+	// said tells that place means something.
+	said    bool
+	place   event.Place
+	records int64
+	// Totals at face value, for amount_overflow.
+	credited, debited uint64
+}
+
+func (h *head) append(b []byte) []byte {
+	b = append(b, headRowVersion)
+	b = pack.Uint(b, h.number)
+	if h.said {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	b = appendPlaceParts(b, h.place)
+	b = pack.Uint(b, uint64(h.records))
+	b = pack.Uint(b, h.credited)
+	return pack.Uint(b, h.debited)
+}
+
+func (h *head) decode(row string) error {
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != headRowVersion {
+		return fmt.Errorf("account row of version %d: this program reads version %d", v, headRowVersion)
+	}
+	h.number = r.Uint()
+	h.said = r.Byte() == 1
+	h.place = readPlaceParts(&r)
+	h.records = int64(r.Uint())
+	h.credited, h.debited = r.Uint(), r.Uint()
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("account row: %w", err)
+	}
+	return nil
+}
+
+func appendPlaceParts(b []byte, p event.Place) []byte {
+	b = pack.Uint(b, uint64(p.Time))
+	b = append(b, byte(p.Due))
+	b = pack.Int(b, p.Sequence)
+	b = append(b, p.Rank)
+	b = pack.String(b, p.ID)
+	return pack.String(b, p.From)
+}
+
+func readPlaceParts(r *pack.Reader) event.Place {
+	return event.Place{
+		Time: event.Time(r.Uint()), Due: event.Due(r.Byte()), Sequence: r.Int(), Rank: r.Byte(),
+		ID: r.String(), From: r.String(),
+	}
+}
+
+// orderRow is one order now, version 1:
+//
+//	version | first time | last end's time + 1 | records | status byte
+//	| while live: currency, quantity, price | placed | updated_at
+type orderRow struct {
+	// first is the time of the order's first command, ended that of the last
+	// one that ended it, NoTime if none: an order was live at no time outside.
+	first, ended event.Time
+	records      int64
+	state        order.Order
+}
+
+func (o *orderRow) append(b []byte) []byte {
+	b = append(b, orderRowVersion)
+	b = pack.Uint(b, uint64(o.first))
+	b = pack.Uint(b, uint64(o.ended+1))
+	b = pack.Uint(b, uint64(o.records))
+	b = append(b, byte(o.state.Status))
+	if o.state.Live() {
+		b = appendTerms(b, o.state.Terms)
+		b = appendPlaceParts(b, o.state.Placed)
+		b = pack.Uint(b, uint64(o.state.UpdatedAt))
+	}
+	return b
+}
+
+func (o *orderRow) decode(row string) error {
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != orderRowVersion {
+		return fmt.Errorf("order row of version %d: this program reads version %d", v, orderRowVersion)
+	}
+	*o = orderRow{first: event.Time(r.Uint()), ended: event.Time(r.Uint()) - 1, records: int64(r.Uint())}
+	if o.state.Status = event.OrderStatus(r.Byte()); o.state.Live() {
+		o.state.Terms = readTerms(&r)
+		o.state.Placed = readPlaceParts(&r)
+		o.state.UpdatedAt = event.Time(r.Uint())
+	}
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("order row: %w", err)
+	}
+	return nil
+}
+
+// window is one (currency, minute), version 1: version, records, final byte,
+// then the tally's nine numbers in their order.
+type window struct {
+	records int64
+	final   bool
+	tally   event.Tally
+}
+
+func (w *window) append(b []byte) []byte {
+	b = append(b, windowRowVersion)
+	b = pack.Uint(b, uint64(w.records))
+	if w.final {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	t := &w.tally
+	for _, n := range [...]int64{t.Placed, t.Paused, t.Resumed, t.Cancelled, t.Ignored, t.LiveOrdersDelta} {
+		b = pack.Int(b, n)
+	}
+	for _, d := range [...]event.Decimal{t.PlacedAmount, t.PlacedNotional, t.LiveNotionalDelta} {
+		b = appendDecimal(b, d)
+	}
+	return b
+}
+
+func (w *window) decode(row string) error {
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != windowRowVersion {
+		return fmt.Errorf("window row of version %d: this program reads version %d", v, windowRowVersion)
+	}
+	w.records = int64(r.Uint())
+	w.final = r.Byte() == 1
+	t := &w.tally
+	for _, n := range [...]*int64{&t.Placed, &t.Paused, &t.Resumed, &t.Cancelled, &t.Ignored, &t.LiveOrdersDelta} {
+		*n = r.Int()
+	}
+	for _, d := range [...]*event.Decimal{&t.PlacedAmount, &t.PlacedNotional, &t.LiveNotionalDelta} {
+		*d = readDecimal(&r)
+	}
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("window row: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"fmt"
+	"strconv"
+
+	"highwater/pkg/event"
+)
+
+// maxPart bounds the stretches and changes of one part of a correction.
+const maxPart = 500
+
+// publishEvery is the least time between two records of the watermarks topic.
+const publishEvery = 1_000_000
+
+func (e *Engine) stamp(s stream) event.Stamp {
+	seq := e.meta.seqs[s]
+	e.meta.seqs[s]++
+	return event.Stamp{Partition: e.cfg.Partition, Seq: seq, Watermark: e.cause, CommittedAt: e.now}
+}
+
+func (e *Engine) refuse(rec *Record, r *event.Refusal) {
+	e.sink.DeadLetter(rec, &event.DeadLetter{Refusal: *r, Stamp: e.stamp(deadLetters)})
+}
+
+// fillEvent makes the scratch entry say r about an event.
+func (e *Engine) fillEvent(user, asset string, op *event.Placed, r *event.Result) *event.Entry {
+	e.entry = event.Entry{
+		EventID: op.ID, UserID: user, Asset: asset, Kind: op.Kind,
+		OccurredAt: op.OccurredAt, EffectiveAt: op.Time, ArrivedAt: op.ArrivedAt,
+		Input:  event.Position{Topic: op.Kind.Topic(), Partition: e.cfg.Partition, Offset: op.Offset},
+		Result: *r,
+		Late:   op.Marks.Has(event.LateMark), AfterFinal: op.Marks.Has(event.AfterFinalMark),
+	}
+	return &e.entry
+}
+
+// fillDue makes the scratch entry say r about a due item.
+func (e *Engine) fillDue(user, asset string, place event.Place, r *event.Result, afterFinal bool) *event.Entry {
+	kind := place.Due.Kind()
+	e.entry = event.Entry{
+		EventID: dueID(place), UserID: user, Asset: asset, Kind: kind,
+		OccurredAt: place.Time, EffectiveAt: place.Time, ArrivedAt: event.NoTime,
+		Result: *r, AfterFinal: afterFinal,
+	}
+	return &e.entry
+}
+
+// dueID is the event_id of a due item.
+func dueID(place event.Place) string { return place.Due.Kind().String() + "/" + place.ID }
+
+func (e *Engine) sayEntry(entry *event.Entry) {
+	entry.Stamp = e.stamp(entries)
+	e.sink.Entry(entry)
+	if entry.Code == event.AmountOverflow {
+		e.sayAlert(&event.Alert{
+			UserID: entry.UserID, Asset: entry.Asset, Kind: event.OverflowAlert, EventID: entry.EventID,
+			Message: "the total ever credited or debited would pass the limit; the event is rejected",
+			Value:   overflowTotal(entry, e), Limit: strconv.FormatInt(event.MaxTotal, 10),
+		})
+	}
+	if entry.Shortfall > 0 {
+		e.sayShortfall(entry.UserID, entry.Asset, entry.EventID, entry.Shortfall)
+	}
+}
+
+func (e *Engine) saySettled(entry *event.Entry) {
+	if !e.cfg.Settled {
+		return
+	}
+	entry.Stamp = e.stamp(settled)
+	e.sink.Settled(entry)
+}
+
+func (e *Engine) sayShortfall(user, asset, id string, shortfall int64) {
+	e.sayAlert(&event.Alert{
+		UserID: user, Asset: asset, Kind: event.ShortfallAlert, EventID: id,
+		Message: fmt.Sprintf("%d of what the event takes was not there", shortfall),
+		Value:   strconv.FormatInt(shortfall, 10), Limit: "0",
+	})
+}
+
+func (e *Engine) sayAlert(a *event.Alert) {
+	a.Stamp = e.stamp(alerts)
+	e.sink.Alert(a)
+}
+
+// sayCorrection cuts what changed into parts.
+func (e *Engine) sayCorrection(c *event.Correction, number uint64) {
+	stretches, changes := c.Changes, c.Entries
+	parts := (len(stretches) + len(changes) + maxPart - 1) / maxPart
+	if parts == 0 {
+		return
+	}
+	c.Parts = int32(parts)
+	for c.Part = 1; c.Part <= c.Parts; c.Part++ {
+		n := min(maxPart, len(stretches))
+		m := min(maxPart-n, len(changes))
+		c.Changes, c.Entries = stretches[:n], changes[:m]
+		stretches, changes = stretches[n:], changes[m:]
+		c.Stamp = e.stamp(corrections)
+		e.sink.Correction(c)
+		e.keepCorrection(c, number)
+	}
+}
+
+func (e *Engine) sayWatermark() {
+	m := &e.meta
+	at := e.marks.At
+	if at == 0 || at <= m.publishedMark || m.publishedMark != event.NoTime && e.now-m.publishedAt < publishEvery {
+		return
+	}
+	m.publishedMark, m.publishedAt = at, e.now
+	e.cause = at
+	e.sink.Watermark(&event.Watermark{At: at, Stamp: e.stamp(watermarks)})
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"strings"
+
+	"highwater/pkg/event"
+	"highwater/pkg/ledger"
+	"highwater/pkg/timeline"
+)
+
+// user is what is in memory of one user. Users leave memory whole, the one
+// not needed for longest first.
+type user struct {
+	id       string
+	accounts []*account
+	book     *book
+	// pins keeps the user in memory while the agenda names it.
+	pins  int
+	bytes int
+
+	prev, next *user
+}
+
+// ledgerTimeline is the timeline of a (user, asset).
+type ledgerTimeline = timeline.Timeline[ledger.Account, *ledger.Account]
+
+// account is one (user, asset) in memory.
+type account struct {
+	head
+	entryPoint
+	user  *user
+	asset string
+
+	line ledgerTimeline
+	// open is the index of the first op that isn't settled; settled is the
+	// state before it, where there is one.
+	open    int
+	settled ledger.Account
+
+	// touched: something was said in this transaction, last under the
+	// watermark cause.
+	touched bool
+	cause   event.Time
+}
+
+// userList is the users in memory, the one needed last in front.
+type userList struct{ root user }
+
+func (l *userList) touch(u *user) {
+	if l.root.next == nil {
+		l.root.next, l.root.prev = &l.root, &l.root
+	}
+	if u.next != nil {
+		u.prev.next, u.next.prev = u.next, u.prev
+	}
+	u.prev, u.next = &l.root, l.root.next
+	u.prev.next, u.next.prev = u, u
+}
+
+func (l *userList) remove(u *user) {
+	u.prev.next, u.next.prev = u.next, u.prev
+	u.prev, u.next = nil, nil
+}
+
+// user is the user of this id, in memory from now on.
+func (e *Engine) user(id string) *user {
+	u := e.users[id]
+	if u == nil {
+		u = &user{id: strings.Clone(id)}
+		e.users[u.id] = u
+		u.bytes = userBytes
+		e.cached += userBytes
+	}
+	e.recent.touch(u)
+	return u
+}
+
+// Estimates of memory, in bytes.
+const (
+	userBytes    = 300
+	accountBytes = 700
+	placedBytes  = 240
+	orderBytes   = 500
+)
+
+// account is the user's account of an asset, loaded if it exists; nil where
+// there is none yet.
+func (e *Engine) account(u *user, asset string) *account {
+	for _, a := range u.accounts {
+		if a.asset == asset {
+			return a
+		}
+	}
+	e.key = appendAccountKey(e.key[:0], u.id, asset)
+	row, ok := e.rows.Get(e.key)
+	if !ok {
+		return nil
+	}
+	a := &account{user: u, asset: strings.Clone(asset)}
+	if err := a.decode(string(row)); err != nil {
+		e.fail(err)
+		return nil
+	}
+	e.loadLine(a)
+	u.accounts = append(u.accounts, a)
+	at, ok := e.wake(a)
+	e.foundOnDisk(&a.entryPoint, at, ok)
+	e.resize(u)
+	return a
+}
+
+// newAccount is the account of an asset that the user had nothing of.
+func (e *Engine) newAccount(u *user, asset string) *account {
+	e.meta.lastNumber++
+	a := &account{user: u, asset: strings.Clone(asset), head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
+	a.line.Start(event.Place{}, &ledger.Account{})
+	u.accounts = append(u.accounts, a)
+	return a
+}
+
+// touch puts an account among those that Commit writes.
+func (e *Engine) touch(a *account) {
+	a.cause = e.cause
+	if !a.touched {
+		a.touched = true
+		e.accounts = append(e.accounts, a)
+	}
+}
+
+// resize measures what a user takes in memory.
+func (e *Engine) resize(u *user) {
+	size := userBytes + len(u.id)
+	for _, a := range u.accounts {
+		size += accountBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
+		for i := range a.line.Checks {
+			size += a.line.Checks[i].State.Bytes()
+		}
+	}
+	if u.book != nil {
+		size += accountBytes + len(u.book.orders)*orderBytes + cap(u.book.open)*(placedBytes+orderBytes)
+	}
+	e.cached += size - u.bytes
+	u.bytes = size
+}
+
+// evict forgets the users not needed for longest until the rest fits.
+func (e *Engine) evict() {
+	u := e.recent.root.prev
+	for e.cached > e.cfg.CacheBytes && u != nil && u != &e.recent.root {
+		older := u.prev
+		if u.pins == 0 {
+			e.recent.remove(u)
+			delete(e.users, u.id)
+			e.cached -= u.bytes
+		}
+		u = older
+	}
+}

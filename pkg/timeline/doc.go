@@ -1,0 +1,26 @@
+// Package timeline keeps an ordered stretch of events under any state
+// machine: it applies them in their order with the due items that fall
+// between them, keeps copies of the state on the way, and finds what changes
+// when an event comes late by stepping two replays against each other.
+//
+// It owns [Timeline], the newest stretch of one history with its checkpoints,
+// and [Walker], the two replays. It never reads or writes rows, never decides
+// about an event and doesn't know what a machine's states mean.
+//
+// Invariants:
+//
+//   - I1: Ops stand strictly in the order of their places.
+//   - I2: a checkpoint's state is that after everything up to and including
+//     the op before it, due items included; Checks[0] stands before Ops[0].
+//   - I3: a Walker visits every place at which either replay does something,
+//     once, in order, up to where the replays agree for good or the end.
+//   - I4: between two checkpoints lie at most 2 x [Stride] ops.
+//
+// Use:
+//
+//	var w timeline.Walker[ledger.Account, *ledger.Account]
+//	edits := []timeline.Edit{{Place: late.Place(), New: &late}}
+//	agreed := w.Walk(base, ops, edits, head, func(s *timeline.Step) {
+//		// s.Before and s.After are what is said without and with the edits
+//	})
+package timeline

@@ -1,0 +1,169 @@
+package timeline
+
+import (
+	"slices"
+	"sort"
+
+	"highwater/pkg/event"
+)
+
+// Stride is how many ops lie between two checkpoints that appending makes.
+const Stride = 32
+
+// Check is a copy of the state at one place.
+type Check[S any] struct {
+	// Index is how many of the Ops stand at or before Place.
+	Index int
+	Place event.Place
+	State S
+	// Changed tells that the state has not been stored since it changed.
+	Changed bool
+}
+
+// Timeline is the newest stretch of one history: its ops, checkpoints among
+// them, and the state at the end. What is older is not in memory.
+type Timeline[S any, M Machine[S]] struct {
+	Ops    []event.Placed
+	Checks []Check[S]
+	Head   S
+}
+
+// Start makes t a timeline that begins with state at place and has no ops.
+func (t *Timeline[S, M]) Start(place event.Place, state *S) {
+	t.Ops, t.Checks = nil, make([]Check[S], 1, 2)
+	t.Checks[0].Place = place
+	M(&t.Checks[0].State).CopyFrom(state)
+	M(&t.Head).CopyFrom(state)
+}
+
+// Append adds an op behind everything, after Head has applied it. It may make
+// a checkpoint, which is then Changed.
+func (t *Timeline[S, M]) Append(op event.Placed) {
+	t.Ops = append(t.Ops, op)
+	if len(t.Ops)-t.Checks[len(t.Checks)-1].Index >= Stride {
+		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
+		M(&t.Checks[len(t.Checks)-1].State).CopyFrom(&t.Head)
+	}
+}
+
+// Covers reports whether a change at place can be made within the stretch in
+// memory.
+func (t *Timeline[S, M]) Covers(place event.Place) bool {
+	return t.Checks[0].Place.Before(place)
+}
+
+// Prepend puts older ops in front, which begin at state and place. Checks
+// among them that are stored already are not Changed.
+func (t *Timeline[S, M]) Prepend(ops []event.Placed, checks []Check[S]) {
+	for i := range t.Checks {
+		t.Checks[i].Index += len(ops)
+	}
+	t.Ops = append(ops, t.Ops...)
+	t.Checks = append(checks, t.Checks...)
+}
+
+// Find is the index of the first op at or behind place.
+func (t *Timeline[S, M]) Find(place event.Place) int {
+	return sort.Search(len(t.Ops), func(i int) bool { return !t.Ops[i].Place().Before(place) })
+}
+
+// StateAt replays to the state after everything up to and including place,
+// which must not be before the first checkpoint.
+func (t *Timeline[S, M]) StateAt(place event.Place, into *S, scratch *event.Result) {
+	at := sort.Search(len(t.Checks), func(i int) bool { return place.Before(t.Checks[i].Place) }) - 1
+	c := &t.Checks[at]
+	state := M(into)
+	state.CopyFrom(&c.State)
+	for i := c.Index; i < len(t.Ops) && !place.Before(t.Ops[i].Place()); i++ {
+		for state.DueTime() <= t.Ops[i].Time {
+			clearResult(scratch)
+			state.Due(scratch)
+		}
+		clearResult(scratch)
+		state.Apply(&t.Ops[i], scratch)
+	}
+	for due, ok := state.NextDue(); ok && !place.Before(due); due, ok = state.NextDue() {
+		clearResult(scratch)
+		state.Due(scratch)
+	}
+}
+
+// Edit changes the history at places that are covered and not behind end: it
+// walks the replays without and with the edits, lets visit see every step,
+// and brings ops, checkpoints and Head to the history with them. Head must be
+// the state at end. The edits stand in the order of their places.
+func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, visit func(*Step)) {
+	from := t.checkBefore(edits[0].Place)
+	next := from + 1
+	base := &t.Checks[from]
+	_, agreed := w.Walk(&base.State, t.Ops[base.Index:], edits, end, func(s *Step) {
+		if next < len(t.Checks) && s.Op != nil && s.Place == t.Checks[next].Place {
+			M(&t.Checks[next].State).CopyFrom(&w.New)
+			t.Checks[next].Changed = true
+			next++
+		}
+		visit(s)
+	})
+	if !agreed {
+		M(&t.Head).CopyFrom(&w.New)
+	}
+	for i := range edits {
+		t.put(&edits[i])
+	}
+	t.split(from, &w.New, &w.newResult)
+}
+
+func (t *Timeline[S, M]) put(e *Edit) {
+	i := t.Find(e.Place)
+	moved := 0
+	switch {
+	case e.Old == nil:
+		t.Ops = slices.Insert(t.Ops, i, *e.New)
+		moved = 1
+	case e.New == nil:
+		t.Ops = slices.Delete(t.Ops, i, i+1)
+		moved = -1
+	default:
+		t.Ops[i] = *e.New
+	}
+	for c := len(t.Checks) - 1; c > 0 && !t.Checks[c].Place.Before(e.Place); c-- {
+		t.Checks[c].Index += moved
+	}
+}
+
+// split keeps I4: it puts a checkpoint into a stretch that insertions made
+// too long.
+func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
+	if from+1 >= len(t.Checks) || t.Checks[from+1].Index-t.Checks[from].Index <= 2*Stride {
+		return
+	}
+	index := t.Checks[from].Index + Stride
+	c := Check[S]{Index: index, Place: t.Ops[index-1].Place(), Changed: true}
+	t.StateAt(c.Place, state, scratch)
+	M(&c.State).CopyFrom(state)
+	t.Checks = slices.Insert(t.Checks, from+1, c)
+}
+
+// Trim forgets the oldest stretches, as long as keep checkpoints stay and no
+// op at or behind the index open is forgotten. It returns how many ops went.
+func (t *Timeline[S, M]) Trim(keep, open int) int {
+	drop := 0
+	for len(t.Checks)-drop > keep && t.Checks[drop+1].Index <= open && !t.Checks[drop].Changed {
+		drop++
+	}
+	if drop == 0 {
+		return 0
+	}
+	gone := t.Checks[drop].Index
+	t.Ops = slices.Delete(t.Ops, 0, gone)
+	t.Checks = slices.Delete(t.Checks, 0, drop)
+	for i := range t.Checks {
+		t.Checks[i].Index -= gone
+	}
+	return gone
+}
+
+// checkBefore is the index of the last checkpoint that stands before place.
+func (t *Timeline[S, M]) checkBefore(place event.Place) int {
+	return sort.Search(len(t.Checks), func(i int) bool { return !t.Checks[i].Place.Before(place) }) - 1
+}
