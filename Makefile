@@ -48,7 +48,7 @@ race: ## Run what is concurrent under the race detector
 	$(call suite,race,go test -race -short $$(go list ./... | grep -E '$(CONCURRENT)'))
 
 .PHONY: check
-check: fmt vet lint generated containers test race e2e ## Run all that CI runs
+check: fmt vet lint scripts generated containers test race e2e ## Run all that CI runs
 
 .PHONY: fmt
 fmt: ## Say which files gofmt would change
@@ -59,13 +59,16 @@ vet: ## Run go vet
 	$(call suite,vet,go vet ./...)
 
 .PHONY: lint
-lint: $(LINT) ## Run golangci-lint, and shellcheck where it is installed
+lint: $(LINT) ## Run golangci-lint
 	$(call suite,lint,$(LINT) run ./... && cd test/containers && ../../$(LINT) run --config ../../.golangci.yml ./...)
-	$(call suite,shellcheck,if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo 'shellcheck is not installed: the scripts are not checked'; [ -z "$${CI:-}" ]; fi)
 
 $(LINT):
 	GOBIN=$(CURDIR)/build/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv build/tools/golangci-lint $@
+
+.PHONY: scripts
+scripts: ## Run shellcheck over the scripts, where it is installed
+	$(call suite,scripts,if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo 'shellcheck is not installed' && [ -z "$${CI:-}" ]; fi)
 
 .PHONY: generate
 generate: ## Write the generated files anew
