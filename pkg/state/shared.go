@@ -1,0 +1,42 @@
+package state
+
+import (
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Shared is what all states of a process have in common: the cache of blocks
+// and that of open files. Close it after the last of them.
+type Shared struct {
+	cache *pebble.Cache
+	files *pebble.FileCache
+}
+
+// Defaults of a Shared.
+const (
+	DefaultCacheBytes = 256 << 20
+	DefaultOpenFiles  = 4096
+)
+
+// NewShared makes caches of so many bytes and files; 0 is the default.
+// Memtables take their place in the block cache too, so it should have some
+// 32 MiB for each busy shard.
+func NewShared(cacheBytes int64, openFiles int) *Shared {
+	if cacheBytes == 0 {
+		cacheBytes = DefaultCacheBytes
+	}
+	if openFiles == 0 {
+		openFiles = DefaultOpenFiles
+	}
+	return &Shared{
+		cache: pebble.NewCache(cacheBytes),
+		files: pebble.NewFileCache(runtime.GOMAXPROCS(0), openFiles),
+	}
+}
+
+// Close gives the caches back.
+func (s *Shared) Close() {
+	s.files.Unref()
+	s.cache.Unref()
+}

@@ -1,0 +1,307 @@
+package state
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Store is one shard's Pebble. ApplyRepr and what [Rows] does belong to one
+// goroutine at a time; everything else may be called by any.
+type Store struct {
+	db     *pebble.DB
+	dir    string
+	shard  int32
+	log    *slog.Logger
+	own    *Shared // caches that go with the store
+	filter *filter // nil where it isn't wanted
+	prefix byte
+	rows   *Rows
+
+	meta     atomic.Pointer[Meta]
+	applied  atomic.Uint64 // batches since it was opened
+	stalls   atomic.Uint64
+	filtered atomic.Int64 // size of the filter in bytes
+
+	// repr is what ApplyRepr makes a batch in.
+	repr []byte
+	// identities are what it found in one.
+	identities []byte
+
+	onFatal   func(error)
+	fatalOnce sync.Once
+	fatalErr  atomic.Pointer[error]
+	fatalC    chan struct{}
+	closed    bool
+}
+
+// ErrWrongShard says that a directory holds another shard's state.
+var ErrWrongShard = errors.New("directory holds the state of another shard")
+
+// Open opens the state in a directory, or begins an empty one.
+func Open(o Options) (*Store, error) {
+	s := &Store{
+		dir: o.Dir, shard: o.Shard, log: o.Logger, prefix: o.IdentityPrefix,
+		onFatal: o.OnFatal, fatalC: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.log = s.log.With("shard", o.Shard)
+	if s.prefix == 0 {
+		s.prefix = DefaultIdentityPrefix
+	}
+	shared := o.Shared
+	if shared == nil {
+		s.own = NewShared(ownCacheBytes, ownOpenFiles)
+		shared = s.own
+	}
+	if err := s.open(&o, shared); err != nil {
+		if s.own != nil {
+			s.own.Close()
+		}
+		return nil, fmt.Errorf("open state in %s: %w", o.Dir, err)
+	}
+	s.rows = newRows(s)
+	return s, nil
+}
+
+func (s *Store) open(o *Options, shared *Shared) (err error) {
+	defer catch(&err)
+	if s.db, err = pebble.Open(o.Dir, o.pebble(s, shared)); err != nil {
+		return err
+	}
+	meta, err := readMeta(s.db, s.shard)
+	if err == nil && meta.Shard != s.shard {
+		err = fmt.Errorf("%w: %d instead of %d", ErrWrongShard, meta.Shard, s.shard)
+	}
+	if err == nil && !o.NoFilter {
+		s.filter, err = buildFilter(s.db, s.prefix, meta.Identities)
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	s.meta.Store(&meta)
+	s.noteFilter()
+	return nil
+}
+
+// readMeta reads what a state says of itself.
+func readMeta(r pebble.Reader, shard int32) (Meta, error) {
+	m := Meta{Shard: shard, Offset: NoOffset}
+	row, closer, err := r.Get(metaKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return m, nil
+	}
+	if err != nil {
+		return m, fmt.Errorf("read meta row: %w", err)
+	}
+	err = decodeMeta(row, &m)
+	if err = errors.Join(err, closer.Close()); err != nil {
+		return m, err
+	}
+	if row, closer, err = r.Get(markKey); err != nil {
+		return m, fmt.Errorf("read mark row: %w", err)
+	}
+	return m, errors.Join(decodeMark(row, &m), closer.Close())
+}
+
+// Dir is the directory the state lives in.
+func (s *Store) Dir() string { return s.dir }
+
+// Shard is whose state it is.
+func (s *Store) Shard() int32 { return s.shard }
+
+// Meta says which batch the state stands behind.
+func (s *Store) Meta() Meta { return *s.meta.Load() }
+
+// Rows is the state as the engine sees and writes it. There is one.
+func (s *Store) Rows() *Rows { return s.rows }
+
+// Err is why the state is lost for this process; nil while it isn't.
+func (s *Store) Err() error {
+	if err := s.fatalErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Fatal is closed when Err begins to return an error.
+func (s *Store) Fatal() <-chan struct{} { return s.fatalC }
+
+func (s *Store) fatal(err error) {
+	s.fatalOnce.Do(func() {
+		err = fmt.Errorf("state in %s can't go on: %w", s.dir, err)
+		s.fatalErr.Store(&err)
+		close(s.fatalC)
+		if s.onFatal != nil {
+			s.onFatal(err)
+		}
+	})
+}
+
+// ErrChain says that a batch doesn't follow the one the state stands behind.
+var ErrChain = errors.New("batch doesn't follow this state")
+
+// ApplyRepr applies a batch read from the changelog: bytes as [Batch.Bytes]
+// gave them, where it stands, and its hash. The bytes are copied. A batch that
+// breaks I3 or that isn't the next one is refused with ErrBatch, ErrFormat or
+// ErrChain, and changes nothing.
+//
+// REQUIRES: hash is that of the bytes; nothing is sealed in Rows.
+func (s *Store) ApplyRepr(batch []byte, hash Hash, offset int64) error {
+	if len(s.rows.sealed) > 0 || !s.rows.current.empty() {
+		panic("state: a batch from the changelog while the overlay holds changes: abort them first")
+	}
+	if len(batch) > math.MaxUint32/2 {
+		return fmt.Errorf("%w: %d bytes", ErrBatch, len(batch))
+	}
+	before := s.meta.Load()
+	next := Meta{Identities: before.Identities, Offset: offset}
+	s.identities = s.identities[:0]
+	err := readBatch(batch, s.prefix, &next, func(key []byte) {
+		next.Identities++
+		if s.filter != nil && len(key) == identityKeyBytes {
+			s.identities = append(s.identities, key...)
+		}
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("batch at changelog offset %d: %w", offset, err)
+	case next.Shard != s.shard:
+		return fmt.Errorf("%w: it is shard %d's, this state is shard %d's", ErrChain, next.Shard, s.shard)
+	case next.Seq != before.Seq+1:
+		return fmt.Errorf("%w: seq %d after %d", ErrChain, next.Seq, before.Seq)
+	case next.PrevHash != before.Hash:
+		return fmt.Errorf("%w: seq %d follows hash %s, this state's is %s", ErrChain, next.Seq, next.PrevHash, before.Hash)
+	case offset <= before.Offset:
+		return fmt.Errorf("%w: offset %d after %d", ErrChain, offset, before.Offset)
+	}
+	next.Hash = Chain(next.PrevHash, hash)
+	s.repr = append(append(s.repr[:0], make([]byte, seqNumBytes)...), batch...)
+	s.repr, err = s.apply(appendMarkOp(s.repr, &next), &next)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(s.identities); i += identityKeyBytes {
+		s.filter.add(s.identities[i : i+identityKeyBytes])
+	}
+	s.noteFilter()
+	return nil
+}
+
+// apply applies a whole batch, mark included, and returns the memory that may
+// be used again.
+func (s *Store) apply(repr []byte, after *Meta) (free []byte, err error) {
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	defer catch(&err)
+	// A batch of Pebble's keeps no memory of ours when it goes back to its pool.
+	b := s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(1))
+	if err := b.SetRepr(repr); err != nil {
+		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
+	}
+	if err := s.db.Apply(b, pebble.NoSync); err != nil {
+		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
+	}
+	if !b.Empty() {
+		free = repr[:0]
+	} // else it was so large that Pebble took it for a memtable
+	if err := b.Close(); err != nil {
+		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
+	}
+	s.meta.Store(after)
+	s.applied.Add(1)
+	s.rows.stale()
+	return free, nil
+}
+
+// Flush brings everything applied to the disk.
+func (s *Store) Flush(ctx context.Context) (err error) {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	defer catch(&err)
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return fmt.Errorf("flush state in %s: %w", s.dir, err)
+	}
+	select {
+	case <-done:
+		return nil
+	case <-s.fatalC: // Pebble would try for ever
+		return s.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("flush state in %s: %w", s.dir, ctx.Err())
+	}
+}
+
+// Checkpoint flushes, then makes a copy of the state in a directory that must
+// not exist; where it can, of hard links.
+func (s *Store) Checkpoint(ctx context.Context, dir string) (err error) {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	defer catch(&err)
+	if err := s.db.Checkpoint(dir); err != nil {
+		return fmt.Errorf("checkpoint state in %s to %s: %w", s.dir, dir, err)
+	}
+	return nil
+}
+
+// Close closes the state as it is on the disk: what was not flushed is read
+// from the changelog again. Snapshots must be closed before.
+func (s *Store) Close() (err error) {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.Err() == nil {
+		defer catch(&err)
+		s.rows.close()
+		if err := s.db.Close(); err != nil {
+			return fmt.Errorf("close state in %s: %w", s.dir, err)
+		}
+	} // else entering Pebble might not return; it ends with the process
+	if s.own != nil {
+		s.own.Close()
+	}
+	return nil
+}
+
+// ContentHash is the hash of all rows but the mark, of what was applied: equal
+// for two states that stand behind the same batch, however they came there.
+func (s *Store) ContentHash() (Hash, error) {
+	snap, err := s.Snapshot()
+	if err != nil {
+		return Hash{}, err
+	}
+	h := sha256.New()
+	var lengths [8]byte
+	for key, value := range snap.Scan(nil, nil) {
+		if string(key) == string(markKey) {
+			continue
+		}
+		binary.BigEndian.PutUint32(lengths[:], uint32(len(key)))
+		binary.BigEndian.PutUint32(lengths[4:], uint32(len(value)))
+		h.Write(lengths[:])
+		h.Write(key)
+		h.Write(value)
+	}
+	return Hash(h.Sum(nil)), snap.Close() // which says also why a read failed
+}
+
+func (s *Store) noteFilter() {
+	if s.filter != nil {
+		s.filtered.Store(int64(s.filter.size()))
+	}
+}
