@@ -1,0 +1,161 @@
+package oracle_test
+
+import (
+	"fmt"
+	"testing"
+
+	"highwater/pkg/event"
+	"highwater/pkg/oracle"
+)
+
+// arrival is a record of ann's; a grant makes one of its own.
+func arrival(kind event.Kind, id string, at event.Time, amount event.Amount) oracle.Arrival {
+	var a oracle.Arrival
+	a.Event.Clear()
+	a.Event.ID, a.Event.User, a.Event.OccurredAt, a.Event.Kind, a.Event.Amount = id, "ann", at, kind, amount
+	if kind == event.Grant {
+		a.Event.Ref = "g-" + id
+	}
+	a.Input.Topic = kind.Topic()
+	return a
+}
+
+// held is a partition whose watermark stays at 0.
+func held() *oracle.Model {
+	m := oracle.NewModel(oracle.Config{IdleHold: true, IdleTimeout: 1 << 40, FutureSkew: 1 << 40})
+	m.Begin(0)
+	return m
+}
+
+func TestTotalsMayReachTheBoundButNotPassIt(t *testing.T) {
+	for _, kind := range []event.Kind{event.Add, event.Subtract} {
+		m := held()
+		n := event.MaxTotal / int64(event.MaxAmount)
+		for i := range n {
+			m.Receive(arrival(kind, fmt.Sprint("e", i), event.Time(i+1), event.MaxAmount))
+		}
+		full := m.Commit()
+		for _, e := range full.Entries {
+			if e.Outcome != event.Applied {
+				t.Fatalf("%s %s is %s: a total of 2^62 is allowed", kind, e.EventID, e.Outcome)
+			}
+		}
+		m.Begin(0)
+		m.Receive(arrival(kind, "over", event.Time(n+1), 1))
+		other := arrival(kind, "gems", event.Time(n+1), 1)
+		other.Event.Asset = "gems"
+		m.Receive(other)
+		r := m.Commit()
+		if e := r.Entries[0]; e.Outcome != event.Rejected || e.Code != event.AmountOverflow || e.Amount != 1 || e.Slices != nil {
+			t.Errorf("%s past 2^62: %+v", kind, e)
+		}
+		if e := r.Entries[1]; e.Outcome != event.Applied {
+			t.Errorf("%s of another asset: %+v", kind, e)
+		}
+		want := event.Alert{UserID: "ann", Asset: "credits", Kind: event.OverflowAlert, EventID: "over",
+			Value: "4611686018427387905", Limit: "4611686018427387904", Stamp: r.Alerts[0].Stamp}
+		if r.Alerts[0] != want {
+			t.Errorf("alert is %+v, want %+v", r.Alerts[0], want)
+		}
+	}
+}
+
+// What is rejected takes no grant_id and counts in no total.
+func TestARejectedGrantLeavesRoom(t *testing.T) {
+	m := held()
+	n := event.MaxTotal/int64(event.MaxAmount) - 1
+	for i := range n {
+		m.Receive(arrival(event.Add, fmt.Sprint("e", i), event.Time(i+1), event.MaxAmount))
+	}
+	m.Receive(arrival(event.Add, "nearly", event.Time(n+1), event.MaxAmount-5))
+	m.Commit()
+	m.Begin(0)
+	tooMuch := arrival(event.Grant, "much", event.Time(n+2), 6)
+	tooMuch.Event.Ref = "g"
+	enough := arrival(event.Grant, "enough", event.Time(n+3), 5)
+	enough.Event.Ref = "g"
+	m.Receive(tooMuch)
+	m.Receive(enough)
+	e := m.Commit().Entries
+	for i, want := range []event.Outcome{event.Rejected, event.Applied} {
+		if e[i].Outcome != want {
+			t.Errorf("%s is %s(%s), want %s", e[i].EventID, e[i].Outcome, e[i].Code, want)
+		}
+	}
+}
+
+// A late event that changes more than one part of a correction holds.
+func TestALongCorrectionHasParts(t *testing.T) {
+	m := held()
+	const n = 700
+	for i := range n {
+		m.Receive(arrival(event.Subtract, fmt.Sprint("s", i), event.Time(10+i), 1))
+	}
+	m.Commit()
+	m.Begin(0)
+	m.Receive(arrival(event.Add, "late", 5, n))
+	r := m.Commit()
+	stretches, entries := 0, 0
+	for i, c := range r.Corrections {
+		if int(c.Part) != i+1 || int(c.Parts) != len(r.Corrections) || c.Seq != int64(i) {
+			t.Errorf("part %d of %d has number %d", c.Part, c.Parts, c.Seq)
+		}
+		stretches += len(c.Changes)
+		entries += len(c.Entries)
+	}
+	if len(r.Corrections) != 3 || stretches != n || entries != n {
+		t.Errorf("%d parts with %d stretches and %d entries", len(r.Corrections), stretches, entries)
+	}
+}
+
+// The alerts of a late debit name the events that it leaves short, in order.
+func TestEachRaisedShortfallIsAnAlert(t *testing.T) {
+	m := held()
+	m.Receive(arrival(event.Add, "a", 1, 10))
+	m.Receive(arrival(event.Subtract, "x", 10, 6))
+	m.Receive(arrival(event.Subtract, "y", 20, 6))
+	first := m.Commit()
+	m.Begin(0)
+	m.Receive(arrival(event.Subtract, "late", 5, 12))
+	second := m.Commit()
+	var got []string
+	for _, al := range append(first.Alerts, second.Alerts...) {
+		got = append(got, al.EventID+"="+al.Value)
+	}
+	if fmt.Sprint(got) != "[y=2 late=2 x=6 y=6]" {
+		t.Errorf("alerts are %v", got)
+	}
+}
+
+func TestReplayRefusesWhatItCannotReplay(t *testing.T) {
+	a := arrival(event.Spend, "s", 1, 1)
+	a.Event.Asset = event.DefaultAsset
+	if _, err := oracle.Replay([]oracle.Taken{{Event: a.Event}}); err == nil {
+		t.Error("a spend was replayed")
+	}
+}
+
+// The plain replay must take a million events in its stride.
+func BenchmarkReplayCredits(b *testing.B) {
+	const n = 200_000
+	var taken []oracle.Taken
+	for i := range n {
+		kind, amount := event.Subtract, event.Amount(3)
+		if i%10 == 0 {
+			kind, amount = event.Grant, 30
+		}
+		a := arrival(kind, fmt.Sprint("e", i), event.Time(i*7919%n), amount)
+		a.Event.Asset = event.DefaultAsset
+		if kind == event.Grant {
+			a.Event.ExpiresAt = a.Event.OccurredAt + 1000
+		}
+		taken = append(taken, oracle.Taken{Event: a.Event})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := oracle.ReplayCredits(taken); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+}
