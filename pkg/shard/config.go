@@ -1,0 +1,116 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/codec"
+	"highwater/pkg/engine"
+	"highwater/pkg/kafka"
+)
+
+// Config is what the shards of one processor share.
+type Config struct {
+	Names kafka.Names
+	// Client are the options every client has; see [kafka.CommonOptions].
+	Client []kgo.Opt
+	// Engine is the engine's; its Partition is set by the shard.
+	Engine engine.Config
+	// Encoder writes output records; nil stands for single objects.
+	Encoder *codec.Encoder
+	// SchemaByID asks the registry; nil where there is none. Where the
+	// registry doesn't know an id, the error is ErrNoSuchSchema; any other one
+	// means that the registry is away, and the shard waits for it.
+	SchemaByID func(ctx context.Context, id uint32) (text string, err error)
+	// DeadLetterUnknownSchemas puts records of unknown schemas aside instead
+	// of stopping the shard.
+	DeadLetterUnknownSchemas bool
+	// MaxEventBytes bounds one event; 0 is codec.MaxEventBytes.
+	MaxEventBytes int
+	// MaxEvents and MaxBytes bound the input of one transaction; 0 are the
+	// defaults. The last record may exceed MaxBytes.
+	MaxEvents int
+	MaxBytes  int
+	// Pacer spaces the transactions of a process; nil gives the shard its own.
+	Pacer *Pacer
+	// Metrics take what happens; nil drops it.
+	Metrics *Metrics
+	Logger  *slog.Logger
+
+	// hooks are where tests break things.
+	hooks hooks
+}
+
+// Defaults of a Config.
+const (
+	DefaultMaxEvents = 5000
+	DefaultMaxBytes  = 4 << 20
+)
+
+const (
+	// maxBatchAge bounds the time a batch grows while nothing holds it back.
+	maxBatchAge = 50 * time.Millisecond
+	// tickEvery is how often an idle shard asks the engine whether the time
+	// has something to say.
+	tickEvery = 100 * time.Millisecond
+	// publishEvery is how often positions are shown as a group's offsets.
+	publishEvery = 5 * time.Second
+	// landWithin bounds how long a graceful stop waits for the commit that is
+	// on its way.
+	landWithin = 10 * time.Second
+	// retryEvery is how often something that is away is asked again.
+	retryEvery = 250 * time.Millisecond
+	// landCheckEvery is how many events are processed between two looks at
+	// the commit on its way.
+	landCheckEvery = 128
+)
+
+// ErrLost is the cause with which a context is cancelled when the shard isn't
+// ours any more: nothing of it may be finished.
+var ErrLost = errors.New("shard is owned by somebody else")
+
+// ErrFenced says that another owner has taken the shard over, or that the
+// broker has given up on this one. The shard may be run again only once the
+// group confirms that it is ours.
+var ErrFenced = errors.New("shard was taken over")
+
+// ErrNoSuchSchema says that the registry answered and knows no such schema.
+var ErrNoSuchSchema = errors.New("the registry knows no such schema")
+
+// hooks are called, where they are set, at points where a test wants to break
+// something.
+type hooks struct {
+	// beforeProduce, beforeCommit and afterCommit see the client.
+	beforeProduce func(*kgo.Client)
+	beforeCommit  func(*kgo.Client)
+	afterCommit   func(*kgo.Client, error) error
+	now           func() time.Time
+}
+
+func (c *Config) fillDefaults() {
+	if c.Encoder == nil {
+		c.Encoder = codec.SingleObject()
+	}
+	if c.MaxEvents == 0 {
+		c.MaxEvents = DefaultMaxEvents
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.Pacer == nil {
+		c.Pacer = NewPacer()
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.hooks.now == nil {
+		c.hooks.now = time.Now
+	}
+}

@@ -1,0 +1,215 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+	"highwater/pkg/state"
+)
+
+// cycle processes until the context is cancelled or the shard can't go on.
+func (s *Shard) cycle(ctx context.Context) error {
+	s.tickAt = time.Now().Add(tickEvery)
+	for {
+		if ctx.Err() != nil {
+			return s.finish(ctx)
+		}
+		if err := s.step(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// step does what is due, then waits for more.
+func (s *Shard) step(ctx context.Context) error {
+	waiting, cancel := context.WithDeadline(ctx, s.nextDeadline())
+	defer cancel()
+	s.committer.onLanding(cancel)
+	if err := s.land(ctx); err != nil {
+		return err
+	}
+	s.fill()
+	if s.hasLanded() {
+		return nil
+	}
+	now := time.Now()
+	if s.mayGo(now) {
+		return s.send(now)
+	}
+	if s.isTick(now) {
+		return s.tick(now)
+	}
+	if s.halt != nil && s.flying == nil && !s.open.isOpen() {
+		return s.halt
+	}
+	if !s.inbox.empty() && !s.isFull() && s.halt == nil && !now.Before(s.heldUntil) {
+		return nil
+	}
+	return s.wait(ctx, waiting)
+}
+
+// wait polls where records can be taken, and otherwise only lets time pass.
+func (s *Shard) wait(ctx, waiting context.Context) error {
+	began := time.Now()
+	defer s.cfg.Metrics.spent(phasePoll, began)
+	if !s.inbox.empty() || s.isFull() || s.halt != nil {
+		<-waiting.Done()
+		return nil
+	}
+	fetches := s.client.PollFetches(waiting)
+	if fetches.IsClientClosed() {
+		return errors.New("client closed under the shard")
+	}
+	return s.receive(fetches)
+}
+
+// nextDeadline is when something is due that no record and no landing brings.
+func (s *Shard) nextDeadline() time.Time {
+	switch {
+	case s.flying != nil:
+		return time.Now().Add(time.Minute)
+	case s.open.isOpen():
+		return s.readyAt
+	case !s.inbox.empty() && s.heldUntil.After(time.Now()):
+		return s.heldUntil
+	}
+	return s.tickAt
+}
+
+// isFull reports whether the batch takes no more.
+func (s *Shard) isFull() bool {
+	b := &s.open
+	return b.isOpen() && (b.events >= s.cfg.MaxEvents || b.inputBytes >= s.cfg.MaxBytes ||
+		b.out.size >= 4*s.cfg.MaxBytes || s.rows.Size() >= 4*s.cfg.MaxBytes)
+}
+
+// mayGo reports whether the batch may leave now: nothing flies, the pace
+// allows it, and waiting would bring nothing or has taken long enough.
+func (s *Shard) mayGo(now time.Time) bool {
+	return s.flying == nil && s.open.isOpen() && !now.Before(s.readyAt) &&
+		(s.inbox.empty() || s.isFull() || s.halt != nil || now.Before(s.heldUntil) || now.Sub(s.open.begun) >= maxBatchAge)
+}
+
+// isTick reports whether the time may have something to say.
+func (s *Shard) isTick(now time.Time) bool {
+	return s.flying == nil && !s.open.isOpen() && s.halt == nil && !now.Before(s.tickAt) && !now.Before(s.readyAt)
+}
+
+// tick runs a transaction without records, and sends it if it says anything.
+func (s *Shard) tick(now time.Time) error {
+	s.begin()
+	return s.send(now)
+}
+
+// begin begins a batch where none is open.
+func (s *Shard) begin() {
+	if s.open.isOpen() {
+		return
+	}
+	out := s.idle[len(s.idle)-1]
+	s.idle = s.idle[:len(s.idle)-1]
+	now := s.cfg.hooks.now()
+	out.stamp = now
+	s.open = batch{begun: time.Now(), processedAt: event.TimeOf(now), out: out}
+	s.sink.outbox = out
+	s.engine.Begin(s.open.processedAt)
+}
+
+// send ends the batch and hands it to the committer. Where it took nothing and
+// says nothing, the rows that the engine keeps about the time go with the next
+// one.
+func (s *Shard) send(now time.Time) error {
+	began := time.Now()
+	s.tickAt = now.Add(tickEvery)
+	b := s.open
+	if err := s.engine.Commit(); err != nil {
+		return fmt.Errorf("compute batch of shard %d: %w", s.id, err)
+	}
+	if b.events == 0 && b.out.empty() {
+		b.out.reset()
+		s.idle = append(s.idle, b.out)
+		s.open = batch{}
+		return nil
+	}
+	s.keepLineage()
+	progress := state.Progress{Positions: s.positions, Watermark: s.engine.Watermark(), ProcessedAt: b.processedAt}
+	sealed, err := s.rows.Seal(progress)
+	if err != nil {
+		return err
+	}
+	if len(sealed.Bytes()) > kafka.MaxBatchBytes {
+		return fmt.Errorf("batch %d has %d bytes; at most %d go into the changelog", sealed.Seq(), len(sealed.Bytes()), kafka.MaxBatchBytes)
+	}
+	b.out.changelog(s.cfg.Names.Changelog(), &kafka.ChangelogRecord{
+		Shard: s.id, Seq: sealed.Seq(), PrevHash: sealed.PrevHash(), BatchHash: sealed.Hash(),
+		Positions: s.positions, Watermark: progress.Watermark, ProcessedAt: progress.ProcessedAt,
+		Events: int32(b.events), Batch: sealed.Bytes(),
+	})
+	s.flying = &flight{
+		batch: sealed, seq: sealed.Seq(), chain: sealed.ChainHash(), out: b.out,
+		events: b.events, inputBytes: b.inputBytes, taken: b.taken,
+	}
+	s.open = batch{}
+	s.committer.todo <- s.flying
+	s.cfg.Metrics.spent(phaseSeal, began)
+	return nil
+}
+
+// hasLanded reports whether the flight is over and not looked at.
+func (s *Shard) hasLanded() bool { return len(s.committer.done) > 0 }
+
+// land looks at a flight that is over: applies what happened, or finds out.
+func (s *Shard) land(ctx context.Context) error {
+	var f *flight
+	select {
+	case f = <-s.committer.done:
+	default:
+		return nil
+	}
+	if f.err != nil {
+		return s.findOut(ctx, f)
+	}
+	return s.apply(ctx, f)
+}
+
+func (s *Shard) apply(ctx context.Context, f *flight) error {
+	began := time.Now()
+	if err := s.rows.Apply(f.batch, f.offset); err != nil {
+		return err
+	}
+	s.cfg.Metrics.spent(phaseApply, began)
+	s.cfg.Metrics.landed(f, committed)
+	f.out.reset()
+	s.idle = append(s.idle, f.out)
+	s.flying = nil
+	now := time.Now()
+	s.readyAt = now.Add(s.cfg.Pacer.Committed(now))
+	s.report()
+	s.publish(ctx, now)
+	return nil
+}
+
+// finish ends gracefully: what flies lands, what was being computed is left to
+// whoever comes next.
+func (s *Shard) finish(ctx context.Context) error {
+	if s.flying == nil || errors.Is(context.Cause(ctx), ErrLost) {
+		return nil
+	}
+	timeout := time.NewTimer(landWithin)
+	defer timeout.Stop()
+	select {
+	case f := <-s.committer.done:
+		if f.err != nil {
+			s.log.Info("last commit is unconfirmed; the next owner finds out", "seq", f.seq, "error", f.err)
+			return nil
+		}
+		return s.apply(ctx, f)
+	case <-timeout.C:
+		s.log.Warn("last commit took too long; the next owner finds out", "seq", s.flying.seq)
+		return nil
+	}
+}

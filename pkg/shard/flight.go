@@ -1,0 +1,147 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/kafka"
+	"highwater/pkg/state"
+)
+
+// flight is one batch on its way to Kafka.
+type flight struct {
+	batch *state.Batch
+	seq   int64
+	chain state.Hash
+	out   *outbox
+
+	events     int
+	inputBytes int
+	taken      [kafka.ReadTopics]int
+
+	// err is nil where the transaction was committed for sure; offset is then
+	// where the batch's last record stands in the changelog.
+	err    error
+	offset int64
+}
+
+// committer carries flights to Kafka, one at a time, in a goroutine of its
+// own. Nothing else produces with its client.
+type committer struct {
+	client  *kgo.Client
+	metrics *Metrics
+	hooks   *hooks
+	todo    chan *flight
+	done    chan *flight
+
+	mu sync.Mutex
+	// wake ends the poll that the owner is in.
+	wake context.CancelFunc
+}
+
+func newCommitter(client *kgo.Client, metrics *Metrics, hooks *hooks) *committer {
+	return &committer{client: client, metrics: metrics, hooks: hooks, todo: make(chan *flight, 1), done: make(chan *flight, 1)}
+}
+
+// run carries flights until todo is closed.
+func (c *committer) run(ctx context.Context) {
+	for f := range c.todo {
+		f.err = c.carry(ctx, f)
+		c.done <- f
+		c.wakeOwner()
+	}
+}
+
+// onLanding sets what is called when a flight has landed. A flight that lands
+// before is in done already.
+func (c *committer) onLanding(wake context.CancelFunc) {
+	c.mu.Lock()
+	c.wake = wake
+	c.mu.Unlock()
+}
+
+func (c *committer) wakeOwner() {
+	c.mu.Lock()
+	wake := c.wake
+	c.mu.Unlock()
+	if wake != nil {
+		wake()
+	}
+}
+
+// carry runs one transaction. Any error leaves open whether it happened; a
+// cancelled context makes it one, as long as the commit wasn't asked for.
+func (c *committer) carry(ctx context.Context, f *flight) error {
+	if hook := c.hooks.beforeProduce; hook != nil {
+		hook(c.client)
+	}
+	began := time.Now()
+	if err := c.client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin transaction of batch %d: %w", f.seq, err)
+	}
+	if err := c.produce(ctx, f); err != nil {
+		return fmt.Errorf("produce batch %d: %w", f.seq, err)
+	}
+	c.metrics.spent(phaseProduce, began)
+	if hook := c.hooks.beforeCommit; hook != nil {
+		hook(c.client)
+	}
+	began = time.Now()
+	// A cancelled commit may have happened: it is never cancelled.
+	err := c.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit)
+	if hook := c.hooks.afterCommit; hook != nil {
+		err = hook(c.client, err)
+	}
+	if err != nil {
+		return fmt.Errorf("commit batch %d: %w", f.seq, err)
+	}
+	c.metrics.spent(phaseCommit, began)
+	f.offset = f.out.changes[len(f.out.changes)-1].Offset
+	return nil
+}
+
+// produce writes every record of the flight and returns nil only if each of
+// them was acknowledged (I4): the client would commit the others without
+// complaint.
+func (c *committer) produce(ctx context.Context, f *flight) error {
+	var mu sync.Mutex
+	var failed error
+	acknowledged := 0
+	promise := func(r *kgo.Record, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			acknowledged++
+		} else if failed == nil || errors.Is(failed, kgo.ErrAborting) {
+			failed = fmt.Errorf("to %s: %w", r.Topic, err)
+		}
+	}
+	buffered := 0
+	for r := range f.out.each {
+		if buffered == kafka.MaxTransactionRecords {
+			if err := c.client.Flush(ctx); err != nil {
+				return err
+			}
+			buffered = 0
+		}
+		c.client.Produce(ctx, r, promise)
+		buffered++
+	}
+	if err := c.client.Flush(ctx); err != nil {
+		return err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	if acknowledged != f.out.count {
+		panic(fmt.Sprintf("shard: I4: %d of %d records acknowledged after a flush", acknowledged, f.out.count))
+	}
+	return nil
+}

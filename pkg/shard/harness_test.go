@@ -1,0 +1,243 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/codec"
+	"highwater/pkg/engine"
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+	"highwater/pkg/state"
+)
+
+// patience bounds every wait of a test.
+const patience = 20 * time.Second
+
+// cluster is a broker with an installation's topics.
+type cluster struct {
+	t          testing.TB
+	names      kafka.Names
+	partitions int32
+	client     []kgo.Opt
+	producer   *kgo.Client
+}
+
+func newFakeCluster(t testing.TB, partitions int32) *cluster {
+	t.Helper()
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	return newCluster(t, kgo.SeedBrokers(fake.ListenAddrs()...), kafka.Names{Application: "app"}, partitions)
+}
+
+func newCluster(t testing.TB, seeds kgo.Opt, names kafka.Names, partitions int32) *cluster {
+	t.Helper()
+	c := &cluster{t: t, names: names, partitions: partitions}
+	c.client = kafka.CommonOptions([]kgo.Opt{seeds}, logger(t))
+	producer, err := kgo.NewClient(append(c.client, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(producer.Close)
+	c.producer = producer
+	if _, err := kafka.Apply(t.Context(), producer, kafka.Catalogue(names, partitions, -1)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func logger(t testing.TB) *slog.Logger {
+	level := slog.LevelError + 1
+	if os.Getenv("HIGHWATER_TEST_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
+}
+
+// send produces JSON events and waits until Kafka has them.
+func (c *cluster) send(topic event.Topic, user string, values ...string) {
+	c.t.Helper()
+	var records []*kgo.Record
+	for _, v := range values {
+		records = append(records, &kgo.Record{Topic: c.names.Input(topic), Key: []byte(user), Value: []byte(v)})
+	}
+	if err := c.producer.ProduceSync(c.t.Context(), records...).FirstErr(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func grantJSON(user, id string, at time.Time, amount int64) string {
+	return fmt.Sprintf(`{"type":"grant","event_id":%q,"user_id":%q,"occurred_at":%d,"grant_id":%q,"amount":%d}`, id, user, at.UnixMicro(), id, amount)
+}
+
+func subtractJSON(user, id string, at time.Time, amount int64) string {
+	return fmt.Sprintf(`{"type":"subtract","event_id":%q,"user_id":%q,"occurred_at":%d,"amount":%d}`, id, user, at.UnixMicro(), amount)
+}
+
+// usersOf are names of users who live in a partition.
+func (c *cluster) usersOf(partition int32, n int) []string {
+	var users []string
+	for i := 0; len(users) < n; i++ {
+		if u := fmt.Sprintf("user-%d", i); kafka.PartitionOf(u, c.partitions) == partition {
+			users = append(users, u)
+		}
+	}
+	return users
+}
+
+// reader reads one output topic's partition, read committed, from the start.
+type reader struct {
+	t      testing.TB
+	client *kgo.Client
+}
+
+func (c *cluster) read(topic string, partition int32) *reader {
+	c.t.Helper()
+	client, err := kgo.NewClient(append(c.client,
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(client.Close)
+	return &reader{t: c.t, client: client}
+}
+
+// next waits for n more records.
+func (r *reader) next(n int) []*kgo.Record {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	var records []*kgo.Record
+	for len(records) < n {
+		fetches := r.client.PollRecords(ctx, n-len(records))
+		if ctx.Err() != nil {
+			r.t.Fatalf("%d of %d records came", len(records), n)
+		}
+		records = append(records, fetches.Records()...)
+	}
+	return records
+}
+
+// entries waits for n more entries.
+func (r *reader) entries(n int) []event.Entry {
+	r.t.Helper()
+	var entries []event.Entry
+	for _, record := range r.next(n) {
+		var e event.Entry
+		if err := new(codec.Decoder).DecodeEntry(record.Value, &e); err != nil {
+			r.t.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// disk is what a shard's machine keeps.
+type disk struct{ fs *vfs.MemFS }
+
+func newDisk() *disk { return &disk{fs: vfs.NewMem()} }
+
+// runner is a shard that runs.
+type runner struct {
+	t     testing.TB
+	shard *Shard
+	store *state.Store
+	stop  context.CancelCauseFunc
+	done  chan struct{}
+	err   error
+	once  sync.Once
+}
+
+func (c *cluster) config() Config {
+	return Config{
+		Names: c.names, Client: c.client, Logger: logger(c.t),
+		Engine: engine.Config{
+			Lateness: 10_000_000, IdleTimeout: 5_000_000, FutureSkew: 300_000_000, Settled: true, CacheBytes: 64 << 20,
+		},
+	}
+}
+
+func (c *cluster) run(shard int32, d *disk, change func(*Config)) *runner {
+	c.t.Helper()
+	cfg := c.config()
+	if change != nil {
+		change(&cfg)
+	}
+	store, err := state.Open(state.Options{Dir: fmt.Sprintf("shard-%d", shard), Shard: shard, FS: d.fs})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	r := &runner{t: c.t, shard: New(cfg, store), store: store, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		r.err = r.shard.Run(ctx)
+	}()
+	c.t.Cleanup(func() { r.end(nil) })
+	return r
+}
+
+// wait waits for the shard to end by itself.
+func (r *runner) wait() error {
+	r.t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		r.t.Fatal("the shard still runs")
+	}
+	r.once.Do(func() {
+		if err := r.store.Close(); err != nil {
+			r.t.Error(err)
+		}
+	})
+	return r.err
+}
+
+// end stops the shard; what wasn't flushed is lost with its machine.
+func (r *runner) end(cause error) {
+	r.t.Helper()
+	r.stop(cause)
+	if err := r.wait(); err != nil && cause == nil && !r.t.Failed() && !errors.Is(err, ErrFenced) {
+		r.t.Errorf("shard ended with %v", err)
+	}
+}
+
+// until waits for a condition.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(2 * time.Millisecond)
+	defer again.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited in vain: %s", what)
+		case <-again.C:
+		}
+	}
+}
+
+func header(r *kgo.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+

@@ -1,0 +1,60 @@
+package shard
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+// Pacer leaves room between a commit's return and the next produce. The broker
+// still writes the markers of the transaction just committed; one that follows
+// at once meets them and waits 20 ms (add.partitions.to.txn.retry.backoff.ms).
+// And each transaction costs the broker about a millisecond of its time
+// whatever it carries, so that under load fewer and larger ones do more.
+//
+// A Pacer is shared by the shards of a process.
+type Pacer struct {
+	mu   sync.Mutex
+	rate float64 // commits a second, smoothed
+	last time.Time
+}
+
+const (
+	// minGap keeps clear of the markers.
+	minGap = time.Millisecond
+	// From busyRate commits a second on, the gap grows with the rate.
+	busyRate = 100
+	busyGap  = 5 * time.Millisecond
+	maxGap   = 20 * time.Millisecond
+	// rateMemory is how far back the rate looks.
+	rateMemory = time.Second
+)
+
+// NewPacer is a Pacer that has seen nothing.
+func NewPacer() *Pacer { return &Pacer{} }
+
+// Committed takes note of a commit and says how long to wait from now on
+// before the next produce.
+func (p *Pacer) Committed(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate = p.decayed(now) + 1/rateMemory.Seconds()
+	p.last = now
+	if p.rate < busyRate {
+		return minGap
+	}
+	return min(time.Duration(float64(busyGap)*p.rate/busyRate), maxGap)
+}
+
+// Rate is how many commits a second there have been lately.
+func (p *Pacer) Rate(now time.Time) float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.decayed(now)
+}
+
+// REQUIRES: p.mu.
+func (p *Pacer) decayed(now time.Time) float64 {
+	elapsed := max(now.Sub(p.last), 0)
+	return p.rate * math.Exp(-float64(elapsed)/float64(rateMemory))
+}

@@ -1,0 +1,155 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/engine"
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+)
+
+// takeOver makes this client the shard's owner and brings the state to where
+// the owner before left it.
+func (s *Shard) takeOver(ctx context.Context) error {
+	began := time.Now()
+	s.cfg.Metrics.takeovers.Inc()
+	// I1: from here on nobody else commits; what was open is over, its markers
+	// are written.
+	if err := s.fence(ctx); err != nil {
+		return err
+	}
+	lineage, err := kafka.ReadLineage(ctx, s.client, s.cfg.Names)
+	if err != nil {
+		return err
+	}
+	s.lineage = lineage
+	if s.id >= lineage.Partitions {
+		return fmt.Errorf("there are only %d partitions", lineage.Partitions)
+	}
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
+	if err := s.readSkips(ctx); err != nil {
+		return err
+	}
+	s.decoder = s.newDecoder(ctx)
+	if err := s.restart(ctx); err != nil {
+		return err
+	}
+	s.report()
+	s.cfg.Metrics.takeover.Observe(time.Since(began).Seconds())
+	meta := s.store.Meta()
+	s.log.Info("shard taken over", "seq", meta.Seq, "watermark", meta.Watermark, "chain", meta.Hash, "took", time.Since(began))
+	return nil
+}
+
+// fence makes every other owner of the transactional id unable to commit. It
+// returns once the transaction such an owner may have left open is over.
+func (s *Shard) fence(ctx context.Context) error {
+	for {
+		_, _, err := s.client.ProducerID(ctx)
+		if err == nil {
+			return nil
+		}
+		if kafka.ClassOf(err) != kafka.Retry || ctx.Err() != nil {
+			return fmt.Errorf("become the owner of transactional id %s: %w", s.cfg.Names.TransactionalID(s.id), err)
+		}
+		s.log.Debug("becoming the owner failed; trying again", "error", err)
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// restart makes a new engine over the rows as they were applied, and reads the
+// inputs from there. Nothing that was computed before is left (I5).
+func (s *Shard) restart(ctx context.Context) error {
+	s.rows.Abort()
+	s.inbox.reset()
+	s.open, s.flying, s.halt, s.registryErr = batch{}, nil, nil, nil
+	s.idle = []*outbox{
+		newOutbox(s.cfg.Names, s.id, s.cfg.Encoder),
+		newOutbox(s.cfg.Names, s.id, s.cfg.Encoder),
+	}
+	cfg := s.cfg.Engine
+	cfg.Partition = s.id
+	var err error
+	if s.engine, err = engine.New(cfg, s.rows, &s.sink); err != nil {
+		return fmt.Errorf("begin with the rows of shard %d: %w", s.id, err)
+	}
+	if err := s.checkLineage(); err != nil {
+		return err
+	}
+	s.positions = kafka.Positions(s.store.Meta().Positions)
+	if err := s.checkPositions(ctx); err != nil {
+		return err
+	}
+	s.readInputs()
+	return nil
+}
+
+// readInputs reads the inputs from the positions on, and nothing else.
+func (s *Shard) readInputs() {
+	old := map[string][]int32{s.cfg.Names.Shards(): {s.id}}
+	inputs := make(map[string]map[int32]kgo.Offset)
+	for _, topic := range event.Inputs {
+		name := s.cfg.Names.Input(topic)
+		old[name] = []int32{s.id}
+		inputs[name] = map[int32]kgo.Offset{s.id: kgo.NewOffset().At(s.positions.Next(topic))}
+	}
+	s.client.RemoveConsumePartitions(old)
+	s.client.AddConsumePartitions(inputs)
+}
+
+// readSkips reads what a person told this shard to skip.
+func (s *Shard) readSkips(ctx context.Context) error {
+	topic := s.cfg.Names.Shards()
+	s.skips = make(map[event.Position]struct{})
+	end, err := kafka.HighWatermark(ctx, s.client, topic, s.id)
+	if err != nil {
+		return err
+	}
+	starts, err := kafka.StartOffsets(ctx, s.client, s.id, topic)
+	if err != nil {
+		return err
+	}
+	for position := starts[topic]; position < end; {
+		fetches := s.client.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.receive(fetches); err != nil {
+			return err
+		}
+		for r := range fetches.RecordsAll() {
+			position = r.Offset + 1
+			if at, skipped, ok := kafka.ParseSkip(r); !ok {
+				continue
+			} else if skipped {
+				s.skips[at] = struct{}{}
+			} else {
+				delete(s.skips, at)
+			}
+		}
+		if len(s.skips) > kafka.MaxSkips {
+			return fmt.Errorf("%d records are to be skipped; at most %d are allowed in one partition", len(s.skips), kafka.MaxSkips)
+		}
+	}
+	return nil
+}
+
+// pause waits before something is tried again.
+func pause(ctx context.Context) error {
+	timer := time.NewTimer(retryEvery)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
