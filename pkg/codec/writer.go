@@ -83,6 +83,9 @@ func sameUnits(written, ours *avro.SchemaNode, path string) error {
 	if written.LogicalType != "" && ours.Type == written.Type && written.LogicalType != ours.LogicalType {
 		return fmt.Errorf("%s is %q in the writer's schema, but %q in Highwater's", path, written.LogicalType, ours.LogicalType)
 	}
+	if written.Scale != ours.Scale && written.LogicalType != "" {
+		return fmt.Errorf("%s has %d digits after the point in the writer's schema, but %d in Highwater's", path, written.Scale, ours.Scale)
+	}
 	switch {
 	case written.Type == "union" || ours.Type == "union":
 		for _, w := range branches(written) {
