@@ -117,7 +117,9 @@ type Membership struct {
 	// InstanceID makes the member static: it keeps its shards while it
 	// restarts within SessionTimeout. "" makes it a new member each time.
 	InstanceID string
-	Assigned   func(shards []int32)
+	// Assigned is called after each time the group has confirmed this member,
+	// also where it brings no new shards.
+	Assigned func(shards []int32)
 	// Revoked returns once the shards are handed over; Lost once they have
 	// stopped, without a hand over.
 	Revoked func(shards []int32)
@@ -129,11 +131,7 @@ type Membership struct {
 func MemberOptions(common []kgo.Opt, m Membership) []kgo.Opt {
 	topic := m.Names.Shards()
 	on := func(f func([]int32)) func(context.Context, *kgo.Client, map[string][]int32) {
-		return func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
-			if shards := partitions[topic]; len(shards) > 0 {
-				f(shards)
-			}
-		}
+		return func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) { f(partitions[topic]) }
 	}
 	opts := append(append([]kgo.Opt{}, common...),
 		kgo.ConsumerGroup(m.Names.ProcessorGroup()),

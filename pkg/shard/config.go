@@ -23,8 +23,8 @@ type Config struct {
 	// Encoder writes output records; nil stands for single objects.
 	Encoder *codec.Encoder
 	// SchemaByID asks the registry; nil where there is none. Where the
-	// registry doesn't know an id, the error is ErrNoSuchSchema; any other one
-	// means that the registry is away, and the shard waits for it.
+	// registry doesn't know an id, the error is kafka.ErrNoSuchSchema; any
+	// other one means that the registry is away, and the shard waits for it.
 	SchemaByID func(ctx context.Context, id uint32) (text string, err error)
 	// DeadLetterUnknownSchemas puts records of unknown schemas aside instead
 	// of stopping the shard.
@@ -78,9 +78,6 @@ var ErrLost = errors.New("shard is owned by somebody else")
 // group confirms that it is ours.
 var ErrFenced = errors.New("shard was taken over")
 
-// ErrNoSuchSchema says that the registry answered and knows no such schema.
-var ErrNoSuchSchema = errors.New("the registry knows no such schema")
-
 // hooks are called, where they are set, at points where a test wants to break
 // something.
 type hooks struct {
@@ -102,7 +99,7 @@ func (c *Config) fillDefaults() {
 		c.MaxBytes = DefaultMaxBytes
 	}
 	if c.Pacer == nil {
-		c.Pacer = NewPacer()
+		c.Pacer = NewPacer(0)
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)

@@ -39,7 +39,7 @@ func (s *Shard) newDecoder(ctx context.Context) *codec.Decoder {
 	if ask := s.cfg.SchemaByID; ask != nil {
 		d.SchemaByID = func(id uint32) (string, error) {
 			text, err := ask(ctx, id)
-			if err != nil && !errors.Is(err, ErrNoSuchSchema) {
+			if err != nil && !errors.Is(err, kafka.ErrNoSuchSchema) {
 				s.registryErr = err
 			}
 			return text, err

@@ -14,14 +14,16 @@ import (
 //
 // A Pacer is shared by the shards of a process.
 type Pacer struct {
+	least time.Duration
+
 	mu   sync.Mutex
 	rate float64 // commits a second, smoothed
 	last time.Time
 }
 
 const (
-	// minGap keeps clear of the markers.
-	minGap = time.Millisecond
+	// LeastGap keeps clear of the markers.
+	LeastGap = time.Millisecond
 	// From busyRate commits a second on, the gap grows with the rate.
 	busyRate = 100
 	busyGap  = 5 * time.Millisecond
@@ -30,8 +32,14 @@ const (
 	rateMemory = time.Second
 )
 
-// NewPacer is a Pacer that has seen nothing.
-func NewPacer() *Pacer { return &Pacer{} }
+// NewPacer is a Pacer that has seen nothing and never allows less than a gap;
+// 0 is LeastGap.
+func NewPacer(least time.Duration) *Pacer {
+	if least == 0 {
+		least = LeastGap
+	}
+	return &Pacer{least: least}
+}
 
 // Committed takes note of a commit and says how long to wait from now on
 // before the next produce.
@@ -41,9 +49,9 @@ func (p *Pacer) Committed(now time.Time) time.Duration {
 	p.rate = p.decayed(now) + 1/rateMemory.Seconds()
 	p.last = now
 	if p.rate < busyRate {
-		return minGap
+		return p.least
 	}
-	return min(time.Duration(float64(busyGap)*p.rate/busyRate), maxGap)
+	return max(p.least, min(time.Duration(float64(busyGap)*p.rate/busyRate), maxGap))
 }
 
 // Rate is how many commits a second there have been lately.
