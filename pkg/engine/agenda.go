@@ -152,8 +152,10 @@ func (e *Engine) advance() {
 	to := e.marks.At
 	e.cause = to
 	for e.meta.loaded < bucketOf(to) {
+		// To the end of the buckets that have come; that may bring about
+		// appointments in those to come.
+		e.keepAppointments(event.Time((e.meta.loaded+1)<<bucketShift) - 1)
 		bucket, found := e.nextBucket(bucketOf(to))
-		e.keepAppointments(min(to, event.Time(bucket<<bucketShift)-1))
 		e.meta.loaded = bucket
 		if found {
 			e.visit(bucket)
@@ -161,6 +163,7 @@ func (e *Engine) advance() {
 	}
 	e.keepAppointments(to)
 	e.settledTo = to
+	e.closeWindows()
 }
 
 // nextBucket is the next bucket that has due rows, at most last.

@@ -214,7 +214,7 @@ func (e *Engine) commitBook(b *book) {
 
 // sayOrder publishes an order that isn't as it was published last.
 func (e *Engine) sayOrder(b *book, t *tracked) {
-	if t.stored.Equal(&t.state) {
+	if t.stored.LooksLike(&t.state) {
 		return
 	}
 	s := event.OrderState{UserID: b.user.id, OrderID: t.id, Revision: t.records, Gone: !t.state.Live()}

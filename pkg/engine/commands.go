@@ -60,6 +60,7 @@ func (e *Engine) command(u *user, rec *Record) {
 		copyResult(&b.open[i].result, r)
 	}
 	e.late.clear()
+	e.endShares()
 	e.scheduleBook(b)
 }
 
@@ -104,7 +105,10 @@ func (e *Engine) count(t *tracked, op *event.Placed, share order.Share, sign int
 
 // touchOrder puts an order among those that Commit writes, after a command.
 func (e *Engine) touchOrder(b *book, t *tracked, op *event.Placed, before *order.Order) {
-	t.touched, t.cause = true, e.cause
+	t.touched = true
+	if !before.LooksLike(&t.state) {
+		t.cause = e.cause
+	}
 	if op.Kind != event.CancelAll {
 		t.first = min(t.first, op.Time)
 	}

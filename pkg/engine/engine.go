@@ -36,6 +36,7 @@ type Engine struct {
 	accounts []*account
 	books    []*book
 	windows  map[windowID]*openWindow
+	shared   []*openWindow
 	agenda   agenda
 
 	keep keeper

@@ -17,9 +17,16 @@ type windowID struct {
 // openWindow is a window that changed in this transaction.
 type openWindow struct {
 	window
-	changed bool
-	cause   event.Time
+	// said is the window as published last.
+	said  window
+	cause event.Time
+	// touched: the command being processed added to the tally, which was
+	// before it until then.
+	touched bool
+	before  event.Tally
 }
+
+func (w *openWindow) changed() bool { return w.tally != w.said.tally || w.final != w.said.final }
 
 // addShare adds what a command did to the statistics of its window, or takes
 // it back.
@@ -28,11 +35,26 @@ func (e *Engine) addShare(t event.Time, s order.Share, sign int) {
 		return
 	}
 	w := e.window(windowID{order.WindowOf(t), s.Currency})
-	w.changed, w.cause = true, e.cause
+	if !w.touched {
+		w.touched, w.before = true, w.tally
+		e.shared = append(e.shared, w)
+	}
 	if sign < 0 {
 		s.Tally = order.Negated(s.Tally)
 	}
 	order.Add(&w.tally, &s.Tally)
+}
+
+// endShares ends a command: it is the cause of the windows that it left
+// different.
+func (e *Engine) endShares() {
+	for _, w := range e.shared {
+		w.touched = false
+		if w.tally != w.before {
+			w.cause = e.cause
+		}
+	}
+	e.shared = e.shared[:0]
 }
 
 func (e *Engine) window(id windowID) *openWindow {
@@ -45,52 +67,56 @@ func (e *Engine) window(id windowID) *openWindow {
 				e.fail(err)
 			}
 		}
+		w.said = w.window
+		w.final = w.final || id.start < e.meta.finalTo
 		e.windows[id] = w
 	}
 	return w
 }
 
-// commitWindows publishes the windows that changed, and those that the
-// watermark has closed.
-func (e *Engine) commitWindows() {
+// closeWindows makes the windows final that have ended at the watermark.
+func (e *Engine) closeWindows() {
 	closedTo := order.WindowOf(e.marks.At) // windows that start before it have ended
-	if closedTo > e.meta.finalTo {
-		var ids []windowID
-		for key := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), appendWindowKey(nil, closedTo, "")) {
-			ids = append(ids, windowID{event.Time(be64(string(key[1:9]))), string(key[9:])})
-		}
-		for _, id := range ids {
-			e.window(id)
-		}
-		e.meta.finalTo = closedTo
+	if closedTo <= e.meta.finalTo {
+		return
 	}
+	var ids []windowID
+	for key := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), appendWindowKey(nil, closedTo, "")) {
+		ids = append(ids, windowID{event.Time(be64(string(key[1:9]))), string(key[9:])})
+	}
+	for _, id := range ids {
+		e.window(id)
+	}
+	for id, w := range e.windows {
+		if id.start < closedTo && !w.final {
+			w.final, w.cause = true, e.marks.At
+		}
+	}
+	e.meta.finalTo = closedTo
+}
+
+// commitWindows publishes the windows that changed.
+func (e *Engine) commitWindows() {
 	ids := make([]windowID, 0, len(e.windows))
-	for id := range e.windows {
-		ids = append(ids, id)
+	for id, w := range e.windows {
+		if w.changed() {
+			ids = append(ids, id)
+		}
 	}
 	slices.SortFunc(ids, func(a, b windowID) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.currency, b.currency))
 	})
 	for _, id := range ids {
-		e.commitWindow(id, e.windows[id], id.start < closedTo)
+		w := e.windows[id]
+		e.cause = w.cause
+		e.sink.OrderStats(&event.OrderStats{
+			Currency: id.currency, WindowStart: id.start, Tally: w.tally,
+			Revision: w.records, Final: w.final, Stamp: e.stamp(orderStats),
+		})
+		w.records++
+		e.key = appendWindowKey(e.key[:0], id.start, id.currency)
+		e.val = w.window.append(e.val[:0])
+		e.rows.Set(e.key, e.val)
 	}
 	clear(e.windows)
-}
-
-func (e *Engine) commitWindow(id windowID, w *openWindow, closed bool) {
-	if closed && !w.final {
-		w.final, w.cause = true, e.marks.At
-	} else if !w.changed {
-		return
-	}
-	e.cause = w.cause
-	s := event.OrderStats{
-		Currency: id.currency, WindowStart: id.start, Tally: w.tally,
-		Revision: w.records, Final: w.final, Stamp: e.stamp(orderStats),
-	}
-	w.records++
-	e.sink.OrderStats(&s)
-	e.key = appendWindowKey(e.key[:0], id.start, id.currency)
-	e.val = w.window.append(e.val[:0])
-	e.rows.Set(e.key, e.val)
 }

@@ -88,13 +88,14 @@ func (e *Event) GrantID() string {
 
 // SameContent reports whether two events with defaults filled in say the
 // same. Source and metadata don't count, nor does occurred_at where one copy
-// was not given it.
+// was not given it; an effective_at left out is then like one left out, and
+// like the time it means.
 func (e *Event) SameContent(o *Event) bool {
 	if e.TimeGiven && o.TimeGiven && e.OccurredAt != o.OccurredAt {
 		return false
 	}
 	return e.ID == o.ID && e.User == o.User && e.Sequence == o.Sequence && e.Asset == o.Asset &&
 		e.Kind == o.Kind && e.Ref == o.Ref && e.To == o.To && e.Amount == o.Amount &&
-		e.EffectiveAt == o.EffectiveAt && e.ExpiresAt == o.ExpiresAt && e.Priority == o.Priority &&
+		(e.EffectiveAt == o.EffectiveAt || e.UsableFrom() == o.UsableFrom()) && e.ExpiresAt == o.ExpiresAt && e.Priority == o.Priority &&
 		e.Currency == o.Currency && e.Quantity == o.Quantity && e.Price == o.Price
 }

@@ -153,6 +153,9 @@ func (w *Walker[S, M]) dueUntil(state M, t event.Time) {
 func (w *Walker[S, M]) due(oldState, newState M, end event.Place, step *Step) bool {
 	oldPlace, hasOld := oldState.NextDue()
 	newPlace, hasNew := newState.NextDue()
+	if !hasOld && !hasNew {
+		return false
+	}
 	onOld, onNew := hasOld, hasNew
 	if hasOld && hasNew {
 		c := oldPlace.Compare(newPlace)
