@@ -97,7 +97,7 @@ func ParseGivenJSON(value []byte, g *Given, e *event.Event) *event.Refusal {
 // parseEvent reads everything but what event.Check judges.
 func parseEvent(value []byte, g *Given, e *event.Event) *event.Refusal {
 	e.Clear()
-	p := eventParser{scanner: scanner{buf: value}, given: g}
+	p := eventParser{scanner: scanner{buf: value}, given: *g}
 	p.members(e)
 	if r := p.end(); r != nil {
 		return r
@@ -113,7 +113,7 @@ func parseEvent(value []byte, g *Given, e *event.Event) *event.Refusal {
 // malformed is found before a rule that it breaks.
 type eventParser struct {
 	scanner
-	given  *Given
+	given  Given
 	seen   uint32
 	tokens [fieldCount]token
 	// broken is the first rule that is broken.

@@ -185,8 +185,11 @@ func checkText(field, s string, maxBytes int, slash bool) *Refusal {
 		if c >= utf8.RuneSelf {
 			return checkRunes(field, s, slash)
 		}
-		if r := checkRune(field, rune(c), slash); r != nil {
-			return r
+		// Nearly every byte passes here; the call says what is wrong.
+		if c < 0x20 || c == 0x7f || c == '/' {
+			if r := checkRune(field, rune(c), slash); r != nil {
+				return r
+			}
 		}
 	}
 	return nil
