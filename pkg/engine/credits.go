@@ -81,12 +81,19 @@ func (e *Engine) credits(u *user, rec *Record) {
 	if a.said && at.Before(a.head.place) {
 		op.Marks |= event.LateMark
 	}
+	changesSaid := op.Marks.Has(event.LateMark) || len(edits) > 0
+	if changesSaid {
+		// Before the event's row is there to be read, too.
+		e.reach(a, at)
+		for i := range edits {
+			e.reach(a, edits[i].Place)
+		}
+	}
 	e.writeEvent(a.number, &op, ev)
 	e.writeName(nameEvent, u.id, op.ID, a.number, at)
-	switch {
-	case op.Marks.Has(event.LateMark) || len(edits) > 0:
+	if changesSaid {
 		e.applyLate(a, &op, edits)
-	default:
+	} else {
 		e.applyOnTime(a, &op)
 	}
 	e.sayDues(a)

@@ -35,7 +35,6 @@ func (e *Engine) applyLate(a *account, op *event.Placed, edits []timeline.Edit) 
 // changes: stretches, entries, and the result of op itself in own.
 func (e *Engine) correct(a *account, op *event.Placed, edits []timeline.Edit, own *event.Result) {
 	slices.SortFunc(edits, func(d, f timeline.Edit) int { return d.Place.Compare(f.Place) })
-	e.reach(a, edits[0].Place)
 	w := &e.late.credits
 	s := stretcher{out: e.late.stretches[:0], time: edits[0].Place.Time}
 	opened := op.Time > e.settledTo && own != nil
