@@ -54,17 +54,12 @@ func (f *filter) extend(n int) {
 // add adds an identity row's key.
 func (f *filter) add(key []byte) {
 	newest := &f.generations[len(f.generations)-1]
-	if newest.room == 0 {
+	if newest.room <= 0 {
 		f.grow()
 		newest = &f.generations[len(f.generations)-1]
 	}
 	newest.room--
-	h, picks := filterHash(key)
-	block := newest.block(h)
-	for range bitsSetByIdentity {
-		block[picks>>6&7] |= 1 << (picks & 63)
-		picks >>= 9
-	}
+	newest.set(key)
 }
 
 func (f *filter) grow() {
@@ -84,6 +79,15 @@ func (f *filter) maybe(key []byte) bool {
 		}
 	}
 	return false
+}
+
+func (g *generation) set(key []byte) {
+	h, picks := filterHash(key)
+	block := g.block(h)
+	for range bitsSetByIdentity {
+		block[picks>>6&7] |= 1 << (picks & 63)
+		picks >>= 9
+	}
 }
 
 func (g *generation) block(h uint64) *filterBlock {
@@ -120,13 +124,12 @@ func (f *filter) size() int {
 }
 
 // filterHash makes which block and which bits of an identity row's key: its
-// prefix and sixteen bytes.
+// prefix and sixteen bytes. Blocks go in the order of keys, so that a scan of
+// the rows fills them one after the other.
 func filterHash(key []byte) (block, picks uint64) {
-	a := binary.LittleEndian.Uint64(key[1:])
-	b := binary.LittleEndian.Uint64(key[9:])
-	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xbf58476d1ce4e5b9)
-	block = hi ^ lo ^ a
-	return block * 0x94d049bb133111eb, (block ^ b) * 0xd6e8feb86659fd93
+	block = binary.BigEndian.Uint64(key[1:])
+	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(key[9:])^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return block, hi ^ lo
 }
 
 // identityKeyBytes is the length of an identity row's key. Rows with the

@@ -67,12 +67,15 @@ func (o *Options) pebble(s *Store, shared *Shared) *pebble.Options {
 		// One memtable being written and three waiting for a slow disk, then
 		// writing stops.
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       32,
-		LBaseMaxBytes:               64 << 20,
-		MaxManifestFileSize:         16 << 20,
-		Logger:                      logger{s},
-		EventListener:               s.listener(),
+		// Keys are hashes: each compaction of level 0 writes all of the level
+		// below again, so it should have much to bring. Reading through more
+		// files costs little where filters stand before most of them.
+		L0CompactionThreshold: 8,
+		L0StopWritesThreshold: 32,
+		LBaseMaxBytes:         128 << 20,
+		MaxManifestFileSize:   16 << 20,
+		Logger:                logger{s},
+		EventListener:         s.listener(),
 	}
 	p.CompactionConcurrencyRange = func() (int, int) { return 1, 2 }
 	p.TargetFileSizes[0] = 4 << 20

@@ -1,0 +1,102 @@
+package state
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// I5: of what was added nothing is absent, over any number of generations; of
+// what was not, few are maybes.
+func TestFilter(t *testing.T) {
+	for _, n := range []int{0, 1, minGeneration, minGeneration + 1, 300_000} {
+		f, w := newFilter(0), newWorkload()
+		var known [][]byte
+		for range n {
+			w.next()
+			known = append(known, append([]byte(nil), w.identity[:]...))
+			f.add(w.identity[:])
+		}
+		for _, key := range known {
+			if !f.maybe(key) {
+				t.Fatalf("%d identities: %x is absent", n, key)
+			}
+		}
+		wrong := 0
+		for range 100_000 {
+			w.next()
+			if f.maybe(w.identity[:]) {
+				wrong++
+			}
+		}
+		if wrong > 4000 {
+			t.Errorf("%d identities: %d of 100000 absent ones are maybes", n, wrong)
+		}
+		if n == 300_000 && f.size()*8/n > 40 {
+			t.Errorf("%d bits an identity", f.size()*8/n)
+		}
+	}
+}
+
+// The parts of a generation meet at the borders of blocks, whatever their
+// number, so that two goroutines never write the same one.
+func TestFilterParts(t *testing.T) {
+	for _, identities := range []int{0, 10_000, 100_003} {
+		g := &newFilter(identities).generations[0]
+		for _, parts := range []int{1, 2, 3, 4} {
+			for part := 1; part < parts; part++ {
+				first := append(g.firstKey(7, part, parts), make([]byte, 8)...)
+				before := append([]byte(nil), first...)
+				for i := 8; i > 0; i-- { // the key just below
+					before[i]--
+					if before[i] != 0xff {
+						break
+					}
+				}
+				h, _ := filterHash(first)
+				b, _ := filterHash(before)
+				if g.block(h) != &g.blocks[len(g.blocks)*part/parts] || g.block(b) == g.block(h) {
+					t.Errorf("%d identities: part %d of %d begins within a block", identities, part, parts)
+				}
+			}
+		}
+	}
+}
+
+// I5 after a restart, for every prefix and number of rows.
+func TestFilterRebuilt(t *testing.T) {
+	for _, prefix := range []byte{DefaultIdentityPrefix, 0xff} {
+		for _, n := range []int{1, 50_000} {
+			t.Run(fmt.Sprintf("%x/%d", prefix, n), func(t *testing.T) {
+				o := Options{Dir: "a", FS: vfs.NewMem(), IdentityPrefix: prefix}
+				s := mustOpen(t, o)
+				w := newWorkload()
+				var known [][]byte
+				for range n {
+					w.next()
+					w.identity[0] = prefix
+					known = append(known, append([]byte(nil), w.identity[:]...))
+					s.Rows().Set(w.identity[:], w.reference[:])
+				}
+				s.Rows().Set([]byte{prefix, 1, 2}, nil) // no identity
+				commit(t, s, Progress{})
+				if err := s.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				s = reopen(t, s, o)
+				if got := s.Meta().Identities; got != uint64(n)+1 {
+					t.Errorf("%d identity rows counted of %d", got, n+1)
+				}
+				if room := s.filter.generations[0].room; room != max(minGeneration, (n+1)*3/2)-n {
+					t.Errorf("room for %d more after %d", room, n)
+				}
+				for _, key := range known {
+					if !s.filter.maybe(key) {
+						t.Fatalf("%x is absent", key)
+					}
+				}
+			})
+		}
+	}
+}
