@@ -17,13 +17,22 @@ var logicalTypes = regexp.MustCompile(`, "logicalType": "[a-z-]+"(, "precision":
 
 // goavroCodec is the second implementation. It reads times and decimals as
 // they stand on the wire, since its own times end in the year 2262.
-func goavroCodec(t *testing.T, s Schema) *goavro.Codec {
+func goavroCodec(t testing.TB, s Schema) *goavro.Codec {
 	t.Helper()
 	codec, err := goavro.NewCodec(logicalTypes.ReplaceAllString(s.Text(), ""))
 	if err != nil {
 		t.Fatalf("%v: %v", s, err)
 	}
 	return codec
+}
+
+func goavroCodecs(t testing.TB) map[Schema]*goavro.Codec {
+	t.Helper()
+	codecs := make(map[Schema]*goavro.Codec)
+	for _, s := range Schemas() {
+		codecs[s] = goavroCodec(t, s)
+	}
+	return codecs
 }
 
 type native = map[string]any
@@ -244,12 +253,7 @@ func agree[T any](t *rapid.T, codec *goavro.Codec, enc *Encoder, s Schema, r *T,
 
 func TestEventsAgreeWithGoavro(t *testing.T) {
 	enc, dec := SingleObject(), new(Decoder)
-	codecs := make(map[Schema]*goavro.Codec)
-	for _, s := range Schemas() {
-		if s.IsEvent() {
-			codecs[s] = goavroCodec(t, s)
-		}
-	}
+	codecs := goavroCodecs(t)
 	rapid.Check(t, func(t *rapid.T) {
 		e := events.Draw(t, "event")
 		s := EventSchema(e.Kind.Topic())

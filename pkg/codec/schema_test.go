@@ -71,7 +71,7 @@ func walkSchema(node any, visit func(map[string]any)) {
 }
 
 // edited is a schema of ours with the fields of one of its records changed.
-func edited(t *testing.T, s Schema, record string, change func(fields []any) []any) string {
+func edited(t testing.TB, s Schema, record string, change func(fields []any) []any) string {
 	t.Helper()
 	var root any
 	if err := json.Unmarshal([]byte(s.Text()), &root); err != nil {
