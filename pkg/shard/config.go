@@ -78,14 +78,13 @@ var ErrLost = errors.New("shard is owned by somebody else")
 // group confirms that it is ours.
 var ErrFenced = errors.New("shard was taken over")
 
-// hooks are called, where they are set, at points where a test wants to break
-// something.
+// hooks stand in for what a test wants to break.
 type hooks struct {
-	// beforeProduce, beforeCommit and afterCommit see the client.
-	beforeProduce func(*kgo.Client)
-	beforeCommit  func(*kgo.Client)
-	afterCommit   func(*kgo.Client, error) error
-	now           func() time.Time
+	// produced is called once every record of a transaction was written.
+	produced func()
+	// commit asks for the commit; nil does so by the client.
+	commit func(context.Context, *kgo.Client) error
+	now    func() time.Time
 }
 
 func (c *Config) fillDefaults() {

@@ -26,9 +26,9 @@ func (s *Shard) cycle(ctx context.Context) error {
 
 // step does what is due, then waits for more.
 func (s *Shard) step(ctx context.Context) error {
-	waiting, cancel := context.WithDeadline(ctx, s.nextDeadline())
-	defer cancel()
-	s.committer.onLanding(cancel)
+	waiting, wake := context.WithCancel(ctx)
+	defer wake()
+	s.committer.onLanding(wake)
 	if err := s.land(ctx); err != nil {
 		return err
 	}
@@ -49,13 +49,17 @@ func (s *Shard) step(ctx context.Context) error {
 	if !s.inbox.empty() && !s.isFull() && s.halt == nil && !now.Before(s.heldUntil) {
 		return nil
 	}
-	return s.wait(ctx, waiting)
+	return s.wait(waiting, wake)
 }
 
-// wait polls where records can be taken, and otherwise only lets time pass.
-func (s *Shard) wait(ctx, waiting context.Context) error {
+// wait polls where records can be taken, and otherwise only lets time pass,
+// until something is due or wake is called.
+func (s *Shard) wait(waiting context.Context, wake context.CancelFunc) error {
 	began := time.Now()
 	defer s.cfg.Metrics.spent(phasePoll, began)
+	if due, ok := s.nextDue(); ok {
+		defer time.AfterFunc(due.Sub(began), wake).Stop()
+	}
 	if !s.inbox.empty() || s.isFull() || s.halt != nil {
 		<-waiting.Done()
 		return nil
@@ -67,17 +71,17 @@ func (s *Shard) wait(ctx, waiting context.Context) error {
 	return s.receive(fetches)
 }
 
-// nextDeadline is when something is due that no record and no landing brings.
-func (s *Shard) nextDeadline() time.Time {
+// nextDue is when something is due that neither a record nor a landing brings.
+func (s *Shard) nextDue() (due time.Time, ok bool) {
 	switch {
 	case s.flying != nil:
-		return time.Now().Add(time.Minute)
+		return time.Time{}, false
 	case s.open.isOpen():
-		return s.readyAt
-	case !s.inbox.empty() && s.heldUntil.After(time.Now()):
-		return s.heldUntil
+		return s.readyAt, true
+	case !s.inbox.empty():
+		return s.heldUntil, true
 	}
-	return s.tickAt
+	return s.tickAt, true
 }
 
 // isFull reports whether the batch takes no more.

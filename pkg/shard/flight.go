@@ -77,9 +77,6 @@ func (c *committer) wakeOwner() {
 // carry runs one transaction. Any error leaves open whether it happened; a
 // cancelled context makes it one, as long as the commit wasn't asked for.
 func (c *committer) carry(ctx context.Context, f *flight) error {
-	if hook := c.hooks.beforeProduce; hook != nil {
-		hook(c.client)
-	}
 	began := time.Now()
 	if err := c.client.BeginTransaction(); err != nil {
 		return fmt.Errorf("begin transaction of batch %d: %w", f.seq, err)
@@ -88,21 +85,24 @@ func (c *committer) carry(ctx context.Context, f *flight) error {
 		return fmt.Errorf("produce batch %d: %w", f.seq, err)
 	}
 	c.metrics.spent(phaseProduce, began)
-	if hook := c.hooks.beforeCommit; hook != nil {
-		hook(c.client)
+	if c.hooks.produced != nil {
+		c.hooks.produced()
 	}
 	began = time.Now()
 	// A cancelled commit may have happened: it is never cancelled.
-	err := c.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit)
-	if hook := c.hooks.afterCommit; hook != nil {
-		err = hook(c.client, err)
-	}
-	if err != nil {
+	if err := c.commit(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("commit batch %d: %w", f.seq, err)
 	}
 	c.metrics.spent(phaseCommit, began)
 	f.offset = f.out.changes[len(f.out.changes)-1].Offset
 	return nil
+}
+
+func (c *committer) commit(ctx context.Context) error {
+	if c.hooks.commit != nil {
+		return c.hooks.commit(ctx, c.client)
+	}
+	return c.client.EndTransaction(ctx, kgo.TryCommit)
 }
 
 // produce writes every record of the flight and returns nil only if each of

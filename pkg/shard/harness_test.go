@@ -240,4 +240,3 @@ func header(r *kgo.Record, key string) string {
 	}
 	return ""
 }
-
