@@ -69,14 +69,16 @@ func (e *Engine) credits(u *user, rec *Record) {
 	if a == nil {
 		a = e.newAccount(u, ev.Asset)
 	}
-	op := e.place(rec)
-	if e.cfg.Policies.For(ev.Asset).Debt {
+	op := &e.op
+	*op = e.place(rec)
+	policy := e.cfg.Policies.For(ev.Asset)
+	if policy.Debt {
 		op.Marks |= event.DebtMark
 	}
-	if e.cfg.Policies.For(ev.Asset).Forfeit {
+	if policy.Forfeit {
 		op.Marks |= event.ForfeitMark
 	}
-	edits := e.decide(u, a, &op)
+	edits := e.decide(u, a, op)
 	at := op.Place()
 	if a.said && at.Before(a.head.place) {
 		op.Marks |= event.LateMark
@@ -89,12 +91,12 @@ func (e *Engine) credits(u *user, rec *Record) {
 			e.reach(a, edits[i].Place)
 		}
 	}
-	e.writeEvent(a.number, &op, ev)
+	e.writeEvent(a.number, op, ev)
 	e.writeName(nameEvent, u.id, op.ID, a.number, at)
 	if changesSaid {
-		e.applyLate(a, &op, edits)
+		e.applyLate(a, op, edits)
 	} else {
-		e.applyOnTime(a, &op)
+		e.applyOnTime(a, op)
 	}
 	e.sayDues(a)
 	e.touch(a)
@@ -283,7 +285,8 @@ func (e *Engine) commitAccount(a *account) {
 			c.Changed = false
 		}
 	}
-	b := event.Balance{
+	b := &e.balance
+	*b = event.Balance{
 		UserID: a.user.id, Asset: a.asset, Balances: a.line.Head.Balances(),
 		AsOf: a.head.place.Time, NextChangeAt: event.NoTime,
 		Final: a.head.place.Time <= a.cause, Revision: a.records,
@@ -294,10 +297,10 @@ func (e *Engine) commitAccount(a *account) {
 	a.records++
 	e.cause = a.cause
 	b.Stamp = e.stamp(balances)
-	e.sink.Balance(&b)
+	e.sink.Balance(b)
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
 	e.val = a.head.append(e.val[:0])
 	e.rows.Set(e.key, e.val)
-	a.open -= a.line.Trim(2, a.open)
+	a.open -= a.line.Trim(keepChecks, a.open)
 	e.resize(a.user)
 }

@@ -45,6 +45,8 @@ type Engine struct {
 	key, key2, val []byte
 	result         event.Result
 	entry          event.Entry
+	op             event.Placed
+	balance        event.Balance
 }
 
 // lateWork is the memory of late events.

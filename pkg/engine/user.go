@@ -75,6 +75,11 @@ func (e *Engine) user(id string) *user {
 	return u
 }
 
+// keepChecks is how many checkpoints of an account's timeline stay in memory:
+// with timeline.Stride, an event up to 128 events late is placed without a
+// read.
+const keepChecks = 5
+
 // Estimates of memory, in bytes.
 const (
 	userBytes    = 300
