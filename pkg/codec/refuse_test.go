@@ -256,7 +256,17 @@ func TestRecordRefusals(t *testing.T) {
 	grant := plainGrant()
 	entry := event.Entry{EventID: "e", UserID: "u", Kind: event.Grant, ArrivedAt: event.NoTime, Result: event.Result{Outcome: event.Applied, Amount: 1}}
 	value := enc.AppendEntry(nil, &entry)
-	swap := func(old, new string) []byte { return bytes.Replace(value, []byte(old), []byte(new), 1) }
+	swapIn := func(value []byte, old, new string) []byte {
+		if !bytes.Contains(value, []byte(old)) {
+			t.Fatalf("% x has no % x", value, old)
+		}
+		return bytes.Replace(value, []byte(old), []byte(new), 1)
+	}
+	swap := func(old, new string) []byte { return swapIn(value, old, new) }
+	pause := entry
+	pause.Kind, pause.Input = event.Pause, event.Position{Topic: event.Orders, Offset: 1}
+	pause.Order = event.OrderChange{OrderID: "o1", Status: event.Paused}
+	order := enc.AppendEntry(nil, &pause)
 	const m = event.Malformed
 	for _, c := range []refusal{
 		{"nothing", nil, m, "", "empty"},
@@ -268,6 +278,10 @@ func TestRecordRefusals(t *testing.T) {
 		{"an empty code", swap("\x0eapplied\x00", "\x0eapplied\x02\x00"), m, "code", "null stands for none"},
 		{"no balance", swap("\x00\x00\x02\x00\x02\x00\x02\x00\x00", "\x00\x00\x00\x00\x00\x00"), m, "balance_after", "null exactly"},
 		{"another kind", swap("\x0agrant", "\x0apause"), m, "balance_after", "null exactly"},
+		{"an order of credits", swapIn(order, "\x00\x02\x02\x04o1", "\x00\x00"), m, "order", "exactly for orders"},
+		{"no state", swapIn(order, "\x0cPAUSED", "\x0cPAUSES"), m, "order.state", "no state"},
+		{"an order and a count", swapIn(order, "PAUSED\x00", "PAUSED\x02\x06"), m, "order.cancelled", "exactly for cancel_all"},
+		{"no topic", swapIn(order, "orders", "border"), m, "input", "no input topic"},
 	} {
 		err := new(Decoder).DecodeEntry(c.value, new(event.Entry))
 		r, _ := err.(*event.Refusal)
