@@ -46,7 +46,7 @@ func (e *Engine) command(u *user, rec *Record) {
 	}
 	e.writeEvent(b.number, &op, ev)
 	e.rows.Set(appendPlace(appendCommandKey(nil, b.number, op.Ref), at), nil)
-	e.writeName(nameEvent, u.id, op.ID, b.number, at)
+	e.writeName(e.name, b.number, at)
 
 	e.sayEntry(e.fillEvent(u.id, "", &op, r))
 	e.sayOrderCorrection(b, &op)

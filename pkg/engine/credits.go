@@ -13,8 +13,8 @@ import (
 // recall tells whether the event's id made an entry before, and whether that
 // had the same content (I3).
 func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
-	e.key = appendName(e.key[:0], nameEvent, u.id, ev.ID, e.key2)
-	value, ok := e.rows.Get(e.key)
+	e.name = appendName(e.name[:0], nameEvent, u.id, ev.ID, e.key2)
+	value, ok := e.rows.Get(e.name)
 	if !ok {
 		return false, false
 	}
@@ -92,7 +92,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 		}
 	}
 	e.writeEvent(a.number, op, ev)
-	e.writeName(nameEvent, u.id, op.ID, a.number, at)
+	e.writeName(e.name, a.number, at)
 	if changesSaid {
 		e.applyLate(a, op, edits)
 	} else {
@@ -138,7 +138,7 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 		if !addTotal(&a.credited, op) {
 			return nil
 		}
-		e.writeName(nameGrant, u.id, id, a.number, op.Place())
+		e.writeName(e.key, a.number, op.Place())
 		edits = e.wakeRevokes(u, a, id, edits)
 	case event.Subtract:
 		addTotal(&a.debited, op)
@@ -223,10 +223,10 @@ func (e *Engine) writeEvent(number uint64, op *event.Placed, extra *event.Event)
 	e.rows.Set(e.key, e.val)
 }
 
-func (e *Engine) writeName(what byte, user, id string, number uint64, place event.Place) {
-	e.key = appendName(e.key[:0], what, user, id, e.key2)
+// writeName takes a name for the event at a place.
+func (e *Engine) writeName(key []byte, number uint64, place event.Place) {
 	e.val = appendPlace(appendNumber(e.val[:0], number), place)
-	e.rows.Set(e.key, e.val)
+	e.rows.Set(key, e.val)
 }
 
 // applyOnTime applies an event behind everything said of the account.

@@ -31,7 +31,8 @@ type Engine struct {
 	err error
 
 	users    map[string]*user
-	recent   userList
+	clock    []*user
+	hand     int
 	cached   int
 	accounts []*account
 	books    []*book
@@ -43,10 +44,12 @@ type Engine struct {
 	late lateWork
 	// Scratch memory.
 	key, key2, val []byte
-	result         event.Result
-	entry          event.Entry
-	op             event.Placed
-	balance        event.Balance
+	// name is the key of the event's name row.
+	name    []byte
+	result  event.Result
+	entry   event.Entry
+	op      event.Placed
+	balance event.Balance
 }
 
 // lateWork is the memory of late events.

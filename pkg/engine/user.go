@@ -8,8 +8,8 @@ import (
 	"highwater/pkg/timeline"
 )
 
-// user is what is in memory of one user. Users leave memory whole, the one
-// not needed for longest first.
+// user is what is in memory of one user. Users leave memory whole, those not
+// needed for long first.
 type user struct {
 	id       string
 	accounts []*account
@@ -17,8 +17,8 @@ type user struct {
 	// pins keeps the user in memory while the agenda names it.
 	pins  int
 	bytes int
-
-	prev, next *user
+	// needed since eviction last came by.
+	needed bool
 }
 
 // ledgerTimeline is the timeline of a (user, asset).
@@ -43,35 +43,17 @@ type account struct {
 	cause   event.Time
 }
 
-// userList is the users in memory, the one needed last in front.
-type userList struct{ root user }
-
-func (l *userList) touch(u *user) {
-	if l.root.next == nil {
-		l.root.next, l.root.prev = &l.root, &l.root
-	}
-	if u.next != nil {
-		u.prev.next, u.next.prev = u.next, u.prev
-	}
-	u.prev, u.next = &l.root, l.root.next
-	u.prev.next, u.next.prev = u, u
-}
-
-func (l *userList) remove(u *user) {
-	u.prev.next, u.next.prev = u.next, u.prev
-	u.prev, u.next = nil, nil
-}
-
 // user is the user of this id, in memory from now on.
 func (e *Engine) user(id string) *user {
 	u := e.users[id]
 	if u == nil {
 		u = &user{id: strings.Clone(id)}
 		e.users[u.id] = u
+		e.clock = append(e.clock, u)
 		u.bytes = userBytes
 		e.cached += userBytes
 	}
-	e.recent.touch(u)
+	u.needed = true
 	return u
 }
 
@@ -148,16 +130,25 @@ func (e *Engine) resize(u *user) {
 	u.bytes = size
 }
 
-// evict forgets the users not needed for longest until the rest fits.
+// evict forgets users until the rest fits. It goes round all of them like the
+// hand of a clock: who was needed since it last came by stays for one round
+// more.
 func (e *Engine) evict() {
-	u := e.recent.root.prev
-	for e.cached > e.cfg.CacheBytes && u != nil && u != &e.recent.root {
-		older := u.prev
-		if u.pins == 0 {
-			e.recent.remove(u)
-			delete(e.users, u.id)
-			e.cached -= u.bytes
+	for passes := 2 * len(e.clock); e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
+		if e.hand >= len(e.clock) {
+			e.hand = 0
 		}
-		u = older
+		u := e.clock[e.hand]
+		if u.pins > 0 || u.needed {
+			u.needed = false
+			e.hand++
+			continue
+		}
+		last := len(e.clock) - 1
+		e.clock[e.hand] = e.clock[last]
+		e.clock[last] = nil
+		e.clock = e.clock[:last]
+		delete(e.users, u.id)
+		e.cached -= u.bytes
 	}
 }
