@@ -21,10 +21,10 @@ type Progress struct {
 }
 
 // Next is the offset of topic t that comes next.
-func (p *Progress) Next(t event.Topic) int64 { return p.Positions[t-event.Grants] }
+func (p Progress) Next(t event.Topic) int64 { return p.Positions[t-event.Grants] }
 
 // Passed reports whether the record at pos has been processed.
-func (p *Progress) Passed(pos event.Position) bool {
+func (p Progress) Passed(pos event.Position) bool {
 	return pos.Topic >= event.Grants && pos.Topic <= event.Transfers && p.Next(pos.Topic) > pos.Offset
 }
 
