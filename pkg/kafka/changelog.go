@@ -36,7 +36,7 @@ var ErrChangelogFormat = errors.New("changelog record can't be read")
 type Positions [ReadTopics]int64
 
 // Next is the offset to read next.
-func (p *Positions) Next(t event.Topic) int64 { return p[t-event.Grants] }
+func (p Positions) Next(t event.Topic) int64 { return p[t-event.Grants] }
 
 // Advance moves on behind an offset that was taken.
 func (p *Positions) Advance(t event.Topic, offset int64) { p[t-event.Grants] = offset + 1 }

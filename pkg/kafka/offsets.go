@@ -74,6 +74,43 @@ func listOffsets(ctx context.Context, client *kgo.Client, at int64, partition in
 	return offsets, nil
 }
 
+// FirstCommitted finds the first record in one partition that isn't a marker
+// or part of an aborted transaction.
+func FirstCommitted(ctx context.Context, common []kgo.Opt, topic string, partition int32) (offset int64, found bool, err error) {
+	client, err := kgo.NewClient(append(FollowerOptions(common),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))...)
+	if err != nil {
+		return 0, false, fmt.Errorf("client of %s/%d: %w", topic, partition, err)
+	}
+	defer client.Close()
+	end, err := HighWatermark(ctx, client, topic, partition)
+	if err != nil {
+		return 0, false, err
+	}
+	starts, err := StartOffsets(ctx, client, partition, topic)
+	if err != nil {
+		return 0, false, err
+	}
+	for next := starts[topic]; next < end; {
+		fetches := client.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return 0, false, err
+		}
+		for _, e := range fetches.Errors() {
+			if ClassOf(e.Err) != Retry {
+				return 0, false, fmt.Errorf("read %s/%d: %w", topic, partition, e.Err)
+			}
+		}
+		for r := range fetches.RecordsAll() {
+			if !r.Attrs.IsControl() {
+				return r.Offset, true, nil
+			}
+			next = r.Offset + 1
+		}
+	}
+	return 0, false, nil
+}
+
 // PublishPositions shows how far a shard is, as committed offsets of
 // [Names.PositionGroup]: what tools that display lag look at.
 func PublishPositions(ctx context.Context, client *kgo.Client, names Names, shard int32, positions Positions) error {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -47,7 +49,7 @@ func newCluster(t testing.TB, seeds kgo.Opt, names kafka.Names, partitions int32
 	t.Helper()
 	c := &cluster{t: t, names: names, partitions: partitions}
 	c.client = kafka.CommonOptions([]kgo.Opt{seeds}, logger(t))
-	producer, err := kgo.NewClient(append(c.client, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
+	producer, err := kgo.NewClient(c.options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +60,9 @@ func newCluster(t testing.TB, seeds kgo.Opt, names kafka.Names, partitions int32
 	}
 	return c
 }
+
+// options adds to those that every client has.
+func (c *cluster) options(more ...kgo.Opt) []kgo.Opt { return slices.Concat(c.client, more) }
 
 func logger(t testing.TB) *slog.Logger {
 	level := slog.LevelError + 1
@@ -98,6 +103,31 @@ func (c *cluster) usersOf(partition int32, n int) []string {
 	return users
 }
 
+// manualProducer produces to the partition that a record names.
+func (c *cluster) manualProducer() *kgo.Client {
+	c.t.Helper()
+	client, err := kgo.NewClient(c.options(
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(kafka.MaxInputBytes))...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(client.Close)
+	return client
+}
+
+func (c *cluster) decoder() *codec.Decoder { return new(codec.Decoder) }
+
+// recreate deletes a topic and creates it again.
+func (c *cluster) recreate(admin *kadm.Client, topic string) {
+	c.t.Helper()
+	if _, err := admin.DeleteTopics(c.t.Context(), topic); err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := kafka.Apply(c.t.Context(), c.producer, kafka.Catalogue(c.names, c.partitions, -1)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // reader reads one output topic's partition, read committed, from the start.
 type reader struct {
 	t      testing.TB
@@ -106,7 +136,7 @@ type reader struct {
 
 func (c *cluster) read(topic string, partition int32) *reader {
 	c.t.Helper()
-	client, err := kgo.NewClient(append(c.client,
+	client, err := kgo.NewClient(c.options(
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))...)
 	if err != nil {
@@ -159,7 +189,9 @@ type runner struct {
 	stop  context.CancelCauseFunc
 	done  chan struct{}
 	err   error
-	once  sync.Once
+	// waited is true once the test has looked at err itself.
+	waited bool
+	once   sync.Once
 }
 
 func (c *cluster) config() Config {
@@ -187,12 +219,17 @@ func (c *cluster) run(shard int32, d *disk, change func(*Config)) *runner {
 		defer close(r.done)
 		r.err = r.shard.Run(ctx)
 	}()
-	c.t.Cleanup(func() { r.end(nil) })
+	c.t.Cleanup(func() {
+		if !r.waited {
+			r.end(nil)
+		}
+	})
 	return r
 }
 
 // wait waits for the shard to end by itself.
 func (r *runner) wait() error {
+	r.waited = true
 	r.t.Helper()
 	select {
 	case <-r.done:
@@ -207,10 +244,17 @@ func (r *runner) wait() error {
 	return r.err
 }
 
-// end stops the shard; what wasn't flushed is lost with its machine.
+// end stops the shard: gracefully, with its state flushed as its owner does,
+// where there is no cause; else what wasn't flushed is lost with its machine.
 func (r *runner) end(cause error) {
 	r.t.Helper()
 	r.stop(cause)
+	if cause == nil {
+		<-r.done
+		if err := r.store.Flush(r.t.Context()); err != nil && r.t.Context().Err() == nil {
+			r.t.Error(err)
+		}
+	}
 	if err := r.wait(); err != nil && cause == nil && !r.t.Failed() && !errors.Is(err, ErrFenced) {
 		r.t.Errorf("shard ended with %v", err)
 	}

@@ -75,6 +75,30 @@ func decodeLineage(row []byte) (kafka.Lineage, error) {
 	return l, nil
 }
 
+// checkChangelog makes sure that a state of nothing is the beginning: where
+// records were published, the changelog that tells how far is gone, and all
+// events would be applied again.
+func (s *Shard) checkChangelog(ctx context.Context) error {
+	if s.store.Meta().Seq > 0 {
+		return nil
+	}
+	topics := []string{s.cfg.Names.Output(kafka.Entries), s.cfg.Names.Output(kafka.DeadLetters)}
+	for _, topic := range topics {
+		offset, found, err := kafka.FirstCommitted(ctx, s.cfg.Client, topic, s.id)
+		if err != nil {
+			return err
+		}
+		if found {
+			return &kafka.LossError{
+				Missing: fmt.Sprintf("%s/%d holds no batch, but %s/%d has records from %d on: the changelog was lost, and with it what was processed",
+					s.cfg.Names.Changelog(), s.id, topic, s.id, offset),
+				Action: sendAgain,
+			}
+		}
+	}
+	return nil
+}
+
 // checkPositions makes sure that what comes next is there.
 func (s *Shard) checkPositions(ctx context.Context) error {
 	ends, err := kafka.HighWatermarks(ctx, s.client, s.id, s.reads[:]...)

@@ -33,6 +33,9 @@ func (s *Shard) takeOver(ctx context.Context) error {
 	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
+	if err := s.checkChangelog(ctx); err != nil {
+		return err
+	}
 	if err := s.readSkips(ctx); err != nil {
 		return err
 	}
