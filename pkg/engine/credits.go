@@ -277,13 +277,8 @@ func (e *Engine) sayDues(a *account) {
 // commitAccount publishes an account's balance and writes what changed of it.
 func (e *Engine) commitAccount(a *account) {
 	a.touched = false
-	for i := range a.line.Checks {
-		if c := &a.line.Checks[i]; c.Changed {
-			e.key = appendPlaced(e.key[:0], keyCheck, a.number, c.Place)
-			e.val = c.State.AppendTo(e.val[:0])
-			e.rows.Set(e.key, e.val)
-			c.Changed = false
-		}
+	if a.line.Changed() {
+		e.storeChecks(a)
 	}
 	b := &e.balance
 	*b = event.Balance{
@@ -301,6 +296,25 @@ func (e *Engine) commitAccount(a *account) {
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
 	e.val = a.head.append(e.val[:0])
 	e.rows.Set(e.key, e.val)
+	if grown := cap(a.line.Ops); grown != a.sized {
+		a.open -= a.line.Trim(keepChecks, a.open)
+		a.sized = cap(a.line.Ops)
+		e.resize(a.user)
+	}
+}
+
+// storeChecks writes the checkpoints that changed.
+func (e *Engine) storeChecks(a *account) {
+	for i := range a.line.Checks {
+		c := &a.line.Checks[i]
+		if !c.Changed {
+			continue
+		}
+		e.key = appendPlaced(e.key[:0], keyCheck, a.number, c.Place)
+		e.val = c.State.AppendTo(e.val[:0])
+		e.rows.Set(e.key, e.val)
+	}
+	a.line.Stored()
 	a.open -= a.line.Trim(keepChecks, a.open)
-	e.resize(a.user)
+	a.sized = -1
 }

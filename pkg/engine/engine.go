@@ -31,6 +31,7 @@ type Engine struct {
 	err error
 
 	users    map[string]*user
+	assets   map[string]string
 	clock    []*user
 	hand     int
 	cached   int
@@ -74,6 +75,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, rows: rows, sink: sink,
 		users:   map[string]*user{},
+		assets:  map[string]string{},
 		windows: map[windowID]*openWindow{},
 		key2:    make([]byte, 0, 2*event.MaxGrantRefBytes),
 		marks: watermark.New(watermark.Config{

@@ -16,8 +16,7 @@ func (e *Engine) loadLine(a *account) {
 	place, state := e.checkBefore(a.number, event.EndOf(e.settledTo))
 	a.line.Start(place, state)
 	ops, checks := e.stretch(a.number, place, nil)
-	a.line.Ops = ops
-	a.line.Checks = append(a.line.Checks, checks...)
+	a.line.Resume(ops, checks)
 	if a.said {
 		a.line.StateAt(a.place, &a.line.Head, &e.late.scratch)
 	}

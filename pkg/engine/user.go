@@ -11,9 +11,12 @@ import (
 // user is what is in memory of one user. Users leave memory whole, those not
 // needed for long first.
 type user struct {
-	id       string
-	accounts []*account
-	book     *book
+	id string
+	// one is the first account, in place since most users have but one; more
+	// are the others.
+	one  account
+	more []*account
+	book *book
 	// pins keeps the user in memory while the agenda names it.
 	pins  int
 	bytes int
@@ -24,23 +27,24 @@ type user struct {
 // ledgerTimeline is the timeline of a (user, asset).
 type ledgerTimeline = timeline.Timeline[ledger.Account, *ledger.Account]
 
-// account is one (user, asset) in memory.
+// account is one (user, asset) in memory. What every event needs stands
+// together in front.
 type account struct {
-	head
-	entryPoint
-	user  *user
 	asset string
-
-	line ledgerTimeline
-	// open is the index of the first op that isn't settled; settled is the
-	// state before it, where there is one.
-	open    int
-	settled ledger.Account
-
+	user  *user
 	// touched: something was said in this transaction, last under the
 	// watermark cause.
 	touched bool
 	cause   event.Time
+	head
+	// open is the index of the first op that isn't settled; settled is the
+	// state before it, where there is one.
+	open int
+	line ledgerTimeline
+	entryPoint
+	settled ledger.Account
+	// sized is the capacity for ops that was measured last.
+	sized int
 }
 
 // user is the user of this id, in memory from now on.
@@ -73,7 +77,10 @@ const (
 // account is the user's account of an asset, loaded if it exists; nil where
 // there is none yet.
 func (e *Engine) account(u *user, asset string) *account {
-	for _, a := range u.accounts {
+	if u.one.asset == asset {
+		return &u.one
+	}
+	for _, a := range u.more {
 		if a.asset == asset {
 			return a
 		}
@@ -83,13 +90,11 @@ func (e *Engine) account(u *user, asset string) *account {
 	if !ok {
 		return nil
 	}
-	a := &account{user: u, asset: strings.Clone(asset)}
+	a := e.addAccount(u, asset)
 	if err := a.decode(string(row)); err != nil {
 		e.fail(err)
-		return nil
 	}
 	e.loadLine(a)
-	u.accounts = append(u.accounts, a)
 	at, ok := e.wake(a)
 	e.foundOnDisk(&a.entryPoint, at, ok)
 	e.resize(u)
@@ -98,11 +103,35 @@ func (e *Engine) account(u *user, asset string) *account {
 
 // newAccount is the account of an asset that the user had nothing of.
 func (e *Engine) newAccount(u *user, asset string) *account {
+	a := e.addAccount(u, asset)
 	e.meta.lastNumber++
-	a := &account{user: u, asset: strings.Clone(asset), head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
+	a.number = e.meta.lastNumber
 	a.line.Start(event.Place{}, &ledger.Account{})
-	u.accounts = append(u.accounts, a)
 	return a
+}
+
+// addAccount makes room for an account in memory.
+func (e *Engine) addAccount(u *user, asset string) *account {
+	a := &u.one
+	if a.user != nil {
+		a = &account{}
+		u.more = append(u.more, a)
+	}
+	a.user, a.asset, a.row = u, e.assetName(asset), -1
+	return a
+}
+
+// assetName is the one copy of an asset's name that accounts share.
+func (e *Engine) assetName(asset string) string {
+	if asset == event.DefaultAsset {
+		return event.DefaultAsset
+	}
+	name, ok := e.assets[asset]
+	if !ok {
+		name = strings.Clone(asset)
+		e.assets[name] = name
+	}
+	return name
 }
 
 // touch puts an account among those that Commit writes.
@@ -116,18 +145,24 @@ func (e *Engine) touch(a *account) {
 
 // resize measures what a user takes in memory.
 func (e *Engine) resize(u *user) {
-	size := userBytes + len(u.id)
-	for _, a := range u.accounts {
-		size += accountBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
-		for i := range a.line.Checks {
-			size += a.line.Checks[i].State.Bytes()
-		}
+	size := userBytes + len(u.id) + u.one.bytes()
+	for _, a := range u.more {
+		size += a.bytes()
 	}
 	if u.book != nil {
 		size += accountBytes + len(u.book.orders)*orderBytes + cap(u.book.open)*(placedBytes+orderBytes)
 	}
 	e.cached += size - u.bytes
 	u.bytes = size
+}
+
+// bytes is about how much memory an account holds.
+func (a *account) bytes() int {
+	size := accountBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
+	for i := range a.line.Checks {
+		size += a.line.Checks[i].State.Bytes()
+	}
+	return size
 }
 
 // evict forgets users until the rest fits. It goes round all of them like the

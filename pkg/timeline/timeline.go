@@ -26,11 +26,27 @@ type Timeline[S any, M Machine[S]] struct {
 	Ops    []event.Placed
 	Checks []Check[S]
 	Head   S
+
+	// last is the Index of the last checkpoint.
+	last int
+	// changed is how many checkpoints are Changed, at least.
+	changed int
+}
+
+// Changed reports whether a checkpoint may be Changed.
+func (t *Timeline[S, M]) Changed() bool { return t.changed > 0 }
+
+// Stored takes note that every checkpoint has been stored.
+func (t *Timeline[S, M]) Stored() {
+	for i := range t.Checks {
+		t.Checks[i].Changed = false
+	}
+	t.changed = 0
 }
 
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
-	t.Ops, t.Checks = nil, make([]Check[S], 1, 2)
+	t.Ops, t.Checks, t.last, t.changed = nil, make([]Check[S], 1, 2), 0, 0
 	t.Checks[0].Place = place
 	M(&t.Checks[0].State).CopyFrom(state)
 	M(&t.Head).CopyFrom(state)
@@ -40,8 +56,10 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
 	t.Ops = append(t.Ops, op)
-	if len(t.Ops)-t.Checks[len(t.Checks)-1].Index >= Stride {
+	if len(t.Ops)-t.last >= Stride {
 		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
+		t.last = len(t.Ops)
+		t.changed++
 		M(&t.Checks[len(t.Checks)-1].State).CopyFrom(&t.Head)
 	}
 }
@@ -60,6 +78,15 @@ func (t *Timeline[S, M]) Prepend(ops []event.Placed, checks []Check[S]) {
 	}
 	t.Ops = append(ops, t.Ops...)
 	t.Checks = append(checks, t.Checks...)
+	t.last = t.Checks[len(t.Checks)-1].Index
+}
+
+// Resume makes t go on behind its beginning with ops and checkpoints that are
+// stored.
+func (t *Timeline[S, M]) Resume(ops []event.Placed, checks []Check[S]) {
+	t.Ops = ops
+	t.Checks = append(t.Checks, checks...)
+	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
 // Find is the index of the first op at or behind place.
@@ -100,6 +127,7 @@ func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, vi
 		if next < len(t.Checks) && s.Op != nil && s.Place == t.Checks[next].Place {
 			M(&t.Checks[next].State).CopyFrom(&w.New)
 			t.Checks[next].Changed = true
+			t.changed++
 			next++
 		}
 		visit(s)
@@ -111,6 +139,7 @@ func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, vi
 		t.put(&edits[i])
 	}
 	t.split(from, &w.New, &w.newResult)
+	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
 func (t *Timeline[S, M]) put(e *Edit) {
@@ -142,6 +171,7 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 	t.StateAt(c.Place, state, scratch)
 	M(&c.State).CopyFrom(state)
 	t.Checks = slices.Insert(t.Checks, from+1, c)
+	t.changed++
 }
 
 // Trim forgets the oldest stretches, as long as keep checkpoints stay and no
@@ -160,6 +190,7 @@ func (t *Timeline[S, M]) Trim(keep, open int) int {
 	for i := range t.Checks {
 		t.Checks[i].Index -= gone
 	}
+	t.last -= gone
 	return gone
 }
 
