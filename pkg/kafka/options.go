@@ -23,7 +23,10 @@ const (
 	// fetchPartitionBytes and fetchBytes bound what is read ahead.
 	fetchPartitionBytes = 4 << 20
 	fetchBytes          = 16 << 20
-	fetchMaxWait        = 5 * time.Second
+	// fetchMaxWait is how long a fetch without news is left with the broker. A
+	// client has one under way; a partition that isn't part of it, as after a
+	// change of leader, waits for its end.
+	fetchMaxWait = time.Second
 )
 
 // backoff starts at 5 ms: kgo's default of 250 ms makes every passing error of
@@ -47,7 +50,7 @@ func CommonOptions(connection []kgo.Opt, logger *slog.Logger) []kgo.Opt {
 		// kgo's 5 s would be the pause after each change of a leader.
 		kgo.MetadataMinAge(100*time.Millisecond),
 		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
-		kgo.WithLogger(Logger{logger}),
+		kgo.WithLogger(&clientLogger{to: logger}),
 	)
 }
 
@@ -151,34 +154,4 @@ func MemberOptions(common []kgo.Opt, m Membership) []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(m.InstanceID))
 	}
 	return opts
-}
-
-// Logger hands a client's messages on. kgo says at its level info what happens
-// in every transaction: that is debug here.
-type Logger struct{ To *slog.Logger }
-
-// Level is the least level that anybody would see.
-func (l Logger) Level() kgo.LogLevel {
-	ctx := context.Background()
-	switch {
-	case l.To == nil:
-		return kgo.LogLevelNone
-	case l.To.Enabled(ctx, slog.LevelDebug):
-		return kgo.LogLevelInfo
-	case l.To.Enabled(ctx, slog.LevelWarn):
-		return kgo.LogLevelWarn
-	}
-	return kgo.LogLevelError
-}
-
-// Log hands one message on.
-func (l Logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	to := slog.LevelDebug
-	switch level {
-	case kgo.LogLevelError:
-		to = slog.LevelError
-	case kgo.LogLevelWarn:
-		to = slog.LevelWarn
-	}
-	l.To.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
 }

@@ -11,6 +11,7 @@ import (
 	"highwater/pkg/codec"
 	"highwater/pkg/engine"
 	"highwater/pkg/kafka"
+	"highwater/pkg/replica"
 )
 
 // Config is what the shards of one processor share.
@@ -37,8 +38,9 @@ type Config struct {
 	MaxBytes  int
 	// Pacer spaces the transactions of a process; nil gives the shard its own.
 	Pacer *Pacer
-	// Metrics take what happens; nil drops it.
+	// Metrics take what happens, Replica what catching up brings; nil drops it.
 	Metrics *Metrics
+	Replica *replica.Metrics
 	Logger  *slog.Logger
 
 	// hooks are where tests break things.

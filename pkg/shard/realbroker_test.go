@@ -1,0 +1,174 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+	"highwater/test/broker"
+)
+
+// What these tests look at, fencing, markers and recovery, shows on a real
+// broker only.
+
+func newRealCluster(t *testing.T, servers string, partitions int32) *cluster {
+	t.Helper()
+	prefix := broker.Prefix(t)
+	names := kafka.Names{Application: strings.TrimSuffix(prefix, "-"), Prefix: prefix}
+	return newCluster(t, kgo.SeedBrokers(strings.Split(servers, ",")...), names, partitions)
+}
+
+// stream sends numbered subtracts of one user until stopped.
+type stream struct {
+	sent atomic.Int64
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+func (c *cluster) stream(user string, every time.Duration) *stream {
+	c.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	s := &stream{stop: stop}
+	start := time.Now().Add(-time.Hour)
+	c.send(event.Grants, user, grantJSON(user, "g", start, 1_000_000_000))
+	s.done.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			n := s.sent.Load()
+			record := &kgo.Record{Topic: c.names.Input(event.Subtracts), Key: []byte(user),
+				Value: []byte(subtractJSON(user, fmt.Sprintf("s%d", n), start.Add(time.Duration(n+1)*time.Millisecond), 1))}
+			// A retry is a duplicate, which makes no entry.
+			if err := c.producer.ProduceSync(context.Background(), record).FirstErr(); err == nil {
+				s.sent.Add(1)
+			}
+			<-tick.C
+		}
+	})
+	c.t.Cleanup(s.end)
+	return s
+}
+
+func (s *stream) end() {
+	s.stop()
+	s.done.Wait()
+}
+
+// checkEntries reads the entries of a stream and makes sure that each event is
+// there once, in order. It goes on where the last call stopped.
+type entryCheck struct {
+	*reader
+	seq int64
+}
+
+func (e *entryCheck) upTo(n int64) {
+	e.t.Helper()
+	for _, entry := range e.entries(int(n + 1 - e.seq)) {
+		want := "g"
+		if e.seq > 0 {
+			want = fmt.Sprintf("s%d", e.seq-1)
+		}
+		if entry.Seq != e.seq || entry.EventID != want {
+			e.t.Fatalf("entry %d is %s (seq %d), want %s", e.seq, entry.EventID, entry.Seq, want)
+		}
+		e.seq++
+	}
+}
+
+// I1.
+func TestZombieIsFenced(t *testing.T) {
+	c := newRealCluster(t, broker.Start(t), 1)
+	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
+	s := c.stream("alice", 2*time.Millisecond)
+	owner := c.run(0, newDisk(), nil)
+	for range 5 {
+		entries.upTo(entries.seq + 20)
+		successor := c.run(0, newDisk(), nil)
+		if err := owner.wait(); !errors.Is(err, ErrFenced) {
+			t.Fatalf("the owner before ended with %v", err)
+		}
+		owner = successor
+	}
+	s.end()
+	entries.upTo(s.sent.Load())
+}
+
+// I1: an owner that froze with everything written holds nobody up, and can't
+// commit afterwards.
+func TestTakeoverEndsAnOpenTransaction(t *testing.T) {
+	c := newRealCluster(t, broker.Start(t), 1)
+	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
+	s := c.stream("alice", 2*time.Millisecond)
+	for range 5 {
+		thaw, frozen := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		var commits atomic.Int64
+		owner := c.run(0, newDisk(), func(cfg *Config) {
+			cfg.hooks.commit = func(ctx context.Context, client *kgo.Client) error {
+				if commits.Add(1) == 4 {
+					once.Do(func() { close(frozen) })
+					<-thaw
+				}
+				return client.EndTransaction(ctx, kgo.TryCommit)
+			}
+		})
+		<-frozen
+		successor := c.run(0, newDisk(), nil)
+		began := time.Now()
+		until(t, "the successor has taken over", func() bool { return successor.shard.Status().Owner })
+		t.Logf("took over in %v", time.Since(began))
+		entries.upTo(entries.seq + 20)
+		close(thaw)
+		if err := owner.wait(); !errors.Is(err, ErrFenced) {
+			t.Fatalf("the frozen owner ended with %v", err)
+		}
+		entries.upTo(entries.seq + 20)
+		successor.end(nil)
+	}
+	s.end()
+	c.run(0, newDisk(), nil)
+	entries.upTo(s.sent.Load())
+}
+
+// A broker that dies in the middle of everything, and owners that die with it.
+func TestBrokerDies(t *testing.T) {
+	b := broker.Own(t)
+	c := newRealCluster(t, b.Bootstrap(), 1)
+	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
+	s := c.stream("alice", time.Millisecond)
+	d := newDisk()
+	owner := c.run(0, d, nil)
+	for range 3 {
+		entries.upTo(entries.seq + 300)
+		if err := b.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		before := s.sent.Load()
+		until(t, "events are taken again", func() bool { return s.sent.Load() > before+10 })
+		entries.upTo(before + 10)
+		t.Logf("went on %v after the broker was back", time.Since(began))
+	}
+	s.end()
+	entries.upTo(s.sent.Load())
+	owner.end(nil)
+	// Who reads the whole changelog has the same state.
+	meta := owner.store.Meta()
+	other := c.run(0, newDisk(), nil)
+	until(t, "another owner has taken over", func() bool { return other.shard.Status().Owner })
+	if got := other.shard.Status(); got.Seq < meta.Seq {
+		t.Errorf("seq %d, the owner before had %d", got.Seq, meta.Seq)
+	}
+}
