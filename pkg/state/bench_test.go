@@ -3,6 +3,9 @@ package state
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -293,4 +296,43 @@ func BenchmarkLayer(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkMany opens 64 states with common caches, a batch in each.
+func BenchmarkMany(b *testing.B) {
+	const states = 64
+	for range b.N {
+		shared := NewShared(256<<20, 0)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		goroutines := runtime.NumGoroutine()
+		dir := b.TempDir()
+		var stores []*Store
+		for i := range states {
+			s, err := Open(Options{Dir: filepath.Join(dir, strconv.Itoa(i)), Shard: int32(i), Shared: shared})
+			if err != nil {
+				b.Fatal(err)
+			}
+			stores = append(stores, s)
+			s.Rows().Set([]byte("k"), []byte("v"))
+			batch, err := s.Rows().Seal(Progress{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := s.Rows().Apply(batch, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.Sys-before.Sys)/states/1024, "KiB/state")
+		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/states, "goroutines/state")
+		for _, s := range stores {
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		shared.Close()
+	}
 }

@@ -27,11 +27,12 @@ type generation struct {
 type filterBlock [8]uint64
 
 const (
-	// bitsPerIdentity gives about one wrong maybe in 250 of a full generation.
-	bitsPerIdentity   = 12
-	bitsSetByIdentity = 6
+	// bitsPerIdentity gives about one wrong maybe in 700 of a full generation; each
+	// costs a look at a block of the last level.
+	bitsPerIdentity   = 16
+	bitsSetByIdentity = 7
 	// minGeneration is how many identities the first generation is for: a
-	// state of few costs 12 KiB.
+	// state of few costs 16 KiB.
 	minGeneration = 1 << 13
 	// bigFilter is for how many identities a filter is big: from there on, what
 	// a generation takes before it is used weighs more than one look fewer.

@@ -2,6 +2,7 @@ package state
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -44,6 +45,10 @@ const (
 	// memTableBytes: the larger, the fewer times a row is written again. They
 	// start at 256 KiB and double, so that a quiet shard has a small one.
 	memTableBytes = 16 << 20
+	// flushDelay is when a memtable with a deleted range is flushed at the
+	// latest. Each read after a new range goes through all ranges of the
+	// memtable; and a quiet shard's restart has less to read again.
+	flushDelay = 10 * time.Minute
 	// ownCacheBytes and ownOpenFiles are the caches of a state without Shared.
 	ownCacheBytes = 8 << 20
 	ownOpenFiles  = 256
@@ -74,6 +79,7 @@ func (o *Options) pebble(s *Store, shared *Shared) *pebble.Options {
 		L0StopWritesThreshold: 32,
 		LBaseMaxBytes:         128 << 20,
 		MaxManifestFileSize:   16 << 20,
+		FlushDelayDeleteRange: flushDelay,
 		Logger:                logger{s},
 		EventListener:         s.listener(),
 	}

@@ -79,7 +79,9 @@ func (r *Rows) Delete(key []byte) {
 	r.current.delete(key, maphash.Bytes(r.seed, key))
 }
 
-// DeleteRange deletes the rows in [from, to).
+// DeleteRange deletes the rows in [from, to). Ranges that one batch after the
+// other deletes should lie side by side: where they are nested, reads cost the
+// square of their number until they are compacted.
 func (r *Rows) DeleteRange(from, to []byte) {
 	r.mine(from)
 	if bytes.Compare(from, to) < 0 {
