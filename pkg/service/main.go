@@ -23,6 +23,7 @@ type Binary[S any] struct {
 	Name     string // one word, as the program is called
 	About    string // one sentence, for the help
 	Defaults S      // values set here replace those of the tags
+	LogLevel string // the default of log.level; "" is info
 	// Run does the work until ctx is cancelled.
 	Run func(ctx context.Context, p *Process, settings *S) error
 }
@@ -60,7 +61,8 @@ func (p *Process) LogSettings() { p.logSettings() }
 // SIGINT or the end of ctx, and returns the exit status (I6). A second signal
 // ends it at once with status 1.
 func (b Binary[S]) Main(ctx context.Context, in Invocation) int {
-	resolved, err := resolve(b.Name, b.About, b.Defaults, in.Args, in.Environ, in.Stdout)
+	defaults := grammar[S]{Frame: frame{Log: Log{Level: b.LogLevel}}, Settings: b.Defaults}
+	resolved, err := resolveGrammar(b.Name, b.About, defaults, in.Args, in.Environ, in.Stdout)
 	if errors.Is(err, errHelp) {
 		return ExitOK
 	}

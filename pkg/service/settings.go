@@ -73,7 +73,11 @@ func Default[S any]() S {
 // resolve reads the settings: flag over environment over file over default.
 // Every error but errHelp is wrong use.
 func resolve[S any](name, about string, defaults S, args, environ []string, out io.Writer) (*resolved[S], error) {
-	r := &resolved[S]{grammar: grammar[S]{Settings: defaults}}
+	return resolveGrammar(name, about, grammar[S]{Settings: defaults}, args, environ, out)
+}
+
+func resolveGrammar[S any](name, about string, defaults grammar[S], args, environ []string, out io.Writer) (*resolved[S], error) {
+	r := &resolved[S]{grammar: defaults}
 	parser, err := newParser(&r.grammar, name, about, out)
 	if err != nil {
 		panic(fmt.Sprintf("service: the settings of %s are ill-formed: %v", name, err))

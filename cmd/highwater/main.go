@@ -1,0 +1,33 @@
+// Highwater for people: try everything in one process, make topics, send and
+// watch events, ask for balances, prove the promise.
+package main
+
+import (
+	"context"
+	"os"
+
+	"highwater/pkg/service"
+)
+
+// commands are what the program can do; each is in the file of its name.
+type commands struct {
+	Topics      topics      `cmd:"" help:"Make the topics that Highwater needs."`
+	Send        send        `cmd:"" help:"Send events to Kafka, or to the ingest service."`
+	Tail        tail        `cmd:"" help:"Show records of a topic as they are committed."`
+	Balance     balance     `cmd:"" help:"Ask for a user's balance, now or at any time."`
+	DeadLetters deadLetters `cmd:"" help:"Look at what could not be applied, and go on."`
+}
+
+var binary = service.Binary[commands]{
+	Name:     "highwater",
+	About:    "Events in, corrected balances out: for people who run Highwater, or try it.",
+	LogLevel: "warn",
+	Run:      run,
+}
+
+func run(ctx context.Context, p *service.Process, _ *commands) error {
+	p.Parsed.BindTo(ctx, (*context.Context)(nil))
+	return p.Parsed.Run(p)
+}
+
+func main() { os.Exit(binary.Main(context.Background(), service.FromOS())) }
