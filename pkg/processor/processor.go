@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"highwater/pkg/kafka"
+	"highwater/pkg/replica"
 	"highwater/pkg/shard"
 	"highwater/pkg/state"
 )
@@ -38,16 +39,17 @@ type Config struct {
 	CacheBytes int
 	// Registry takes the metrics; nil drops them.
 	Registry prometheus.Registerer
+
+	// watchEvery is how often the topics are compared with what they were.
+	watchEvery time.Duration
 }
 
 const (
-	// watchEvery is how often the topics are compared with what they were.
-	watchEvery = 10 * time.Second
+	defaultWatchEvery = 10 * time.Second
 	// confirmWithin bounds the wait for the group to confirm a member.
 	confirmWithin = time.Minute
 	// closeWithin bounds the flush of a state that is given back.
 	closeWithin = 15 * time.Second
-	retryEvery  = 250 * time.Millisecond
 )
 
 // Processor runs shards.
@@ -81,6 +83,12 @@ func New(cfg Config) *Processor {
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.cfg.watchEvery == 0 {
+		p.cfg.watchEvery = defaultWatchEvery
+	}
+	if p.cfg.Shard.Replica == nil {
+		p.cfg.Shard.Replica = replica.NewMetrics(cfg.Registry)
 	}
 	if p.cfg.Shard.Metrics == nil {
 		p.cfg.Shard.Metrics = shard.NewMetrics(cfg.Registry)
@@ -164,7 +172,7 @@ func (p *Processor) checkTopics(ctx context.Context) (kafka.Lineage, error) {
 // watch finds topics that are deleted, created again or given more partitions
 // while shards run: readers alone wouldn't see all of it.
 func (p *Processor) watch(ctx context.Context, before kafka.Lineage) {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(p.cfg.watchEvery)
 	defer tick.Stop()
 	for {
 		select {
