@@ -31,6 +31,9 @@ type Problem struct {
 	Field string
 	// Detail says what is wrong and what to do.
 	Detail string
+	// EventID is the event that the problem is about, where its sender needs
+	// it to go on.
+	EventID string
 	// RetryAfter, where above zero, says when to try again.
 	RetryAfter time.Duration
 	// Allow lists the methods that the path knows, for a 405.
@@ -71,13 +74,15 @@ type problemJSON struct {
 	Code   string `json:"code"`
 	Field  string `json:"field,omitempty"`
 	Detail string `json:"detail"`
+	// An extension member, as RFC 9457 calls it.
+	EventID string `json:"event_id,omitempty"`
 }
 
-// MarshalJSON gives the members of RFC 9457, code and field.
+// MarshalJSON gives the members of RFC 9457, code, field and event_id.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(problemJSON{
 		Type: "urn:highwater:problem:" + p.Code, Title: http.StatusText(p.Status),
-		Status: p.Status, Code: p.Code, Field: p.Field, Detail: p.Detail,
+		Status: p.Status, Code: p.Code, Field: p.Field, Detail: p.Detail, EventID: p.EventID,
 	})
 }
 

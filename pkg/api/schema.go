@@ -92,6 +92,7 @@ var ProblemSchema = Object("What went wrong (RFC 9457).",
 	Property{Name: "code", Schema: Text("For programs; a code never changes its meaning.")},
 	Property{Name: "field", Schema: Text("The parameter, header or field at fault."), Optional: true},
 	Property{Name: "detail", Schema: Text("What is wrong and what to do.")},
+	Property{Name: "event_id", Schema: Text("The event it is about, where that needs saying."), Optional: true},
 )
 
 // MarshalJSON writes the schema.
