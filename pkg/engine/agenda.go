@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -144,9 +145,10 @@ func (e *Engine) foundOnDisk(p *entryPoint, at event.Place, ok bool) {
 
 // advance moves the watermark to where it may be, and does what that causes:
 // due items are said, and events and due items settled, in the order of their
-// places.
+// places. A move that causes more than one transaction may hold goes on in
+// the next one (see Busy).
 func (e *Engine) advance() {
-	if !e.marks.Advance(e.now) {
+	if !e.Busy() && !e.marks.Advance(e.now) {
 		return
 	}
 	to := e.marks.At
@@ -154,17 +156,26 @@ func (e *Engine) advance() {
 	for e.meta.loaded < bucketOf(to) {
 		// To the end of the buckets that have come; that may bring about
 		// appointments in those to come.
-		e.keepAppointments(event.Time((e.meta.loaded+1)<<bucketShift) - 1)
+		if !e.keepAppointments(event.Time((e.meta.loaded+1)<<bucketShift) - 1) {
+			return
+		}
 		bucket, found := e.nextBucket(bucketOf(to))
 		e.meta.loaded = bucket
 		if found {
 			e.visit(bucket)
 		}
 	}
-	e.keepAppointments(to)
-	e.settledTo = to
+	if !e.keepAppointments(to) {
+		return
+	}
+	e.meta.settledTo = to
 	e.closeWindows()
 }
+
+// Busy reports whether the watermark's move has more to do than one
+// transaction may hold. Then the transaction must be committed, and no record
+// processed before another one, begun, is no longer busy.
+func (e *Engine) Busy() bool { return e.meta.settledTo < e.marks.At }
 
 // nextBucket is the next bucket that has due rows, at most last.
 func (e *Engine) nextBucket(last int64) (bucket int64, found bool) {
@@ -206,9 +217,13 @@ func (e *Engine) loadAgenda() {
 	}
 }
 
-// keepAppointments does everything in the agenda up to a time.
-func (e *Engine) keepAppointments(to event.Time) {
+// keepAppointments does everything in the agenda up to a time; it reports
+// false where the transaction is full before that.
+func (e *Engine) keepAppointments(to event.Time) bool {
 	for len(e.agenda) > 0 && e.agenda[0].at.Time <= to {
+		if e.cfg.MaxMoves > 0 && e.moves >= e.cfg.MaxMoves {
+			return false
+		}
 		p := e.agenda.pop()
 		p.user.pins--
 		point := p.point()
@@ -216,6 +231,8 @@ func (e *Engine) keepAppointments(to event.Time) {
 			continue // another appointment took its place
 		}
 		point.queued = false
+		e.moves++
+		e.meta.kept = keptPlace{p.at, p.user.id, p.asset}
 		if p.book != nil {
 			e.settleCommand(p.book, to)
 			e.scheduleBook(p.book)
@@ -226,6 +243,27 @@ func (e *Engine) keepAppointments(to event.Time) {
 		}
 		e.schedule(p.account)
 	}
+	return true
+}
+
+// keptPlace is the appointment kept last.
+type keptPlace struct {
+	at          event.Place
+	user, asset string
+}
+
+// kept reports whether an appointment was kept by the move of the watermark
+// that is under way. It tells what to skip of an account that is read in the
+// middle of it.
+func (e *Engine) kept(at event.Place, u *user, asset string) bool {
+	if !e.Busy() {
+		return false
+	}
+	k := &e.meta.kept
+	if c := at.Compare(k.at); c != 0 {
+		return c < 0
+	}
+	return cmp.Or(strings.Compare(u.id, k.user), strings.Compare(asset, k.asset)) <= 0
 }
 
 // settleNext does the next thing that the watermark brings to an account.

@@ -72,7 +72,10 @@ func (b *book) wake() event.Place {
 
 // loadOpen finds the commands that aren't settled and what stands of them.
 func (e *Engine) loadOpen(b *book) {
-	for _, op := range e.bookOps(b.number, event.EndOf(e.settledTo)) {
+	for _, op := range e.bookOps(b.number, event.EndOf(e.meta.settledTo)) {
+		if e.kept(op.Place(), b.user, "") {
+			continue
+		}
 		c := openCommand{op: op}
 		if op.Kind == event.CancelAll {
 			c.result = cancelAllResult(int64(op.Amount))

@@ -265,7 +265,7 @@ func (e *Engine) sayDue(a *account, place event.Place, r *event.Result, afterFin
 // watermark.
 func (e *Engine) sayDues(a *account) {
 	r := &e.result
-	for a.line.Head.DueTime() <= e.settledTo {
+	for a.line.Head.DueTime() <= e.meta.settledTo {
 		resetResult(r)
 		place, _ := a.line.Head.NextDue()
 		a.line.Head.Due(r)

@@ -20,9 +20,8 @@ type Engine struct {
 	meta  meta
 	marks watermark.Tracker
 	begun bool
-	// settledTo is up to where everything is settled; it follows the
-	// watermark at the end of each move.
-	settledTo event.Time
+	// moves counts what the watermark's moves did in this transaction.
+	moves int
 	// now is the clock of this transaction, cause the watermark in force for
 	// what is being said.
 	now   event.Time
@@ -85,7 +84,6 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	if err := e.loadMeta(); err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}
-	e.settledTo = e.marks.At
 	e.loadAgenda()
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
@@ -96,8 +94,10 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 // Watermark is the one now in force.
 func (e *Engine) Watermark() event.Time { return e.marks.At }
 
-// Begin starts a transaction at the processor's clock.
+// Begin starts a transaction at the processor's clock. If the engine is Busy
+// afterwards, the transaction takes no records.
 func (e *Engine) Begin(now event.Time) {
+	e.moves = 0
 	e.now = max(e.meta.committedAt, now)
 	e.meta.committedAt = e.now
 	if !e.begun {
@@ -107,8 +107,12 @@ func (e *Engine) Begin(now event.Time) {
 	e.advance()
 }
 
-// Process takes one record.
+// Process takes one record. If the engine is Busy afterwards, the transaction
+// takes no more.
 func (e *Engine) Process(rec *Record) {
+	if e.Busy() {
+		panic("engine: a record in the middle of the watermark's move")
+	}
 	e.cause = e.marks.At
 	if rec.Event == nil {
 		e.refuse(rec, rec.Refusal)

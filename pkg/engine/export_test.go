@@ -4,3 +4,15 @@ import "highwater/pkg/event"
 
 // SetPolicies changes the policies in force without a takeover.
 func (e *Engine) SetPolicies(p event.Policies) { e.cfg.Policies = p }
+
+// ForgetAccounts drops everything from memory that rows can bring back, as a
+// new owner would find it, but for what is known of the topics' news.
+func (e *Engine) ForgetAccounts() {
+	marks := e.marks
+	fresh, err := New(e.cfg, e.rows, e.sink)
+	if err != nil {
+		panic(err)
+	}
+	*e = *fresh
+	e.marks, e.begun = marks, true
+}

@@ -37,7 +37,7 @@ func (e *Engine) correct(a *account, op *event.Placed, edits []timeline.Edit, ow
 	slices.SortFunc(edits, func(d, f timeline.Edit) int { return d.Place.Compare(f.Place) })
 	w := &e.late.credits
 	s := stretcher{out: e.late.stretches[:0], time: edits[0].Place.Time}
-	opened := op.Time > e.settledTo && own != nil
+	opened := op.Time > e.meta.settledTo && own != nil
 	at := op.Place()
 	a.line.Edit(w, edits, a.head.place, func(step *timeline.Step) {
 		s.step(step.Place.Time, w.Old.Balances(), w.New.Balances())
@@ -74,7 +74,7 @@ func (e *Engine) noteChange(step *timeline.Step) {
 		copyResult(c.After, step.After)
 	}
 	e.late.changes = append(e.late.changes, c)
-	if step.Op == nil && step.Place.Time <= e.settledTo {
+	if step.Op == nil && step.Place.Time <= e.meta.settledTo {
 		e.late.duePlaces = append(e.late.duePlaces, step.Place)
 	}
 }
@@ -111,7 +111,7 @@ func (e *Engine) settleAppeared(a *account) {
 	next := 0
 	for i := range l.changes {
 		c := &l.changes[i]
-		if !c.Kind.IsDue() || c.EffectiveAt > e.settledTo {
+		if !c.Kind.IsDue() || c.EffectiveAt > e.meta.settledTo {
 			continue
 		}
 		place := l.duePlaces[next]

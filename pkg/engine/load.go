@@ -13,7 +13,7 @@ type ledgerCheck = timeline.Check[ledger.Account]
 // loadLine brings the newest stretch of an account into memory: from the last
 // stored checkpoint at or before what is settled.
 func (e *Engine) loadLine(a *account) {
-	place, state := e.checkBefore(a.number, event.EndOf(e.settledTo))
+	place, state := e.checkBefore(a.number, event.EndOf(e.meta.settledTo))
 	a.line.Start(place, state)
 	ops, checks := e.stretch(a.number, place, nil)
 	a.line.Resume(ops, checks)
@@ -22,15 +22,34 @@ func (e *Engine) loadLine(a *account) {
 	}
 	a.open = len(a.line.Ops)
 	if e.cfg.Settled {
-		a.open = a.line.Find(event.EndOf(e.settledTo))
+		a.open = a.line.Find(event.EndOf(e.meta.settledTo))
 		e.restateSettled(a)
+		e.skipKept(a)
+	}
+}
+
+// skipKept goes past what the move of the watermark that is under way has
+// settled of an account.
+func (e *Engine) skipKept(a *account) {
+	for a.open < len(a.line.Ops) {
+		at, _ := e.wake(a)
+		if !e.kept(at, a.user, a.asset) {
+			return
+		}
+		resetResult(&e.late.scratch)
+		if op := &a.line.Ops[a.open]; a.settled.DueTime() > op.Time {
+			a.settled.Apply(op, &e.late.scratch)
+			a.open++
+		} else {
+			a.settled.Due(&e.late.scratch)
+		}
 	}
 }
 
 // restateSettled finds the state before the first open op again.
 func (e *Engine) restateSettled(a *account) {
 	if a.open < len(a.line.Ops) {
-		a.line.StateAt(event.EndOf(e.settledTo), &a.settled, &e.late.scratch)
+		a.line.StateAt(event.EndOf(e.meta.settledTo), &a.settled, &e.late.scratch)
 	}
 }
 

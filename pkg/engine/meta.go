@@ -27,7 +27,8 @@ const (
 //
 //	version | watermark | seen+1 of each input | committed_at | last account
 //	number | next seq of each stream | published watermark+1, when
-//	| windows final up to | buckets loaded up to
+//	| windows final up to | buckets loaded up to | settled up to
+//	| appointment kept last: place parts, user, asset
 type meta struct {
 	committedAt event.Time
 	lastNumber  uint64
@@ -40,6 +41,10 @@ type meta struct {
 	// loaded is the newest bucket whose due rows are in the agenda; dropped
 	// is the newest one whose rows are deleted.
 	loaded, dropped int64
+	// settledTo is up to where everything is settled; it follows the
+	// watermark at the end of each move, and kept tells how far a move is.
+	settledTo event.Time
+	kept      keptPlace
 }
 
 func (e *Engine) loadMeta() error {
@@ -67,6 +72,8 @@ func (e *Engine) loadMeta() error {
 	m.finalTo = event.Time(r.Uint())
 	m.loaded = int64(r.Uint()) - 1
 	m.dropped = m.loaded - 1
+	m.settledTo = event.Time(r.Uint())
+	m.kept = keptPlace{readPlaceParts(&r), r.String(), r.String()}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("meta row: %w", err)
 	}
@@ -89,6 +96,9 @@ func (e *Engine) commitMeta() {
 	b = pack.Uint(b, uint64(m.publishedAt))
 	b = pack.Uint(b, uint64(m.finalTo))
 	b = pack.Uint(b, uint64(m.loaded+1))
+	b = pack.Uint(b, uint64(m.settledTo))
+	b = appendPlaceParts(b, m.kept.at)
+	b = pack.String(pack.String(b, m.kept.user), m.kept.asset)
 	e.val = b
 	e.rows.Set([]byte{keyMeta}, b)
 }

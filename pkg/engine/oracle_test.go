@@ -100,21 +100,24 @@ func (h *host) run(tx *gen.Transaction) (*oracle.Records, error) {
 	}
 	h.e.Begin(tx.Now)
 	for i := range tx.Arrivals {
-		a := &tx.Arrivals[i]
-		rec := engine.Record{Input: a.Input, ArrivedAt: a.ArrivedAt, Refusal: a.Refusal}
-		if a.Refusal == nil {
-			ev := a.Event
-			// As the codec does it.
-			ev.FillDefaults()
-			if ev.Kind.IsOrder() {
-				ev.Amount = event.NoAmount
-			}
-			rec.Event = &ev
-		}
-		h.e.Process(&rec)
+		h.process(&tx.Arrivals[i])
 	}
 	err := h.e.Commit()
 	return &h.out.Records, err
+}
+
+func (h *host) process(a *oracle.Arrival) {
+	rec := engine.Record{Input: a.Input, ArrivedAt: a.ArrivedAt, Refusal: a.Refusal}
+	if a.Refusal == nil {
+		ev := a.Event
+		// As the codec does it.
+		ev.FillDefaults()
+		if ev.Kind.IsOrder() {
+			ev.Amount = event.NoAmount
+		}
+		rec.Event = &ev
+	}
+	h.e.Process(&rec)
 }
 
 // property runs check on random scenarios and shows one that fails in its
@@ -213,4 +216,64 @@ func TestLongHistoriesAgreeWithOracle(t *testing.T) {
 				guarded(agrees(cacheBytes), small), small, t.Name(), *seed+n)
 		}
 	}
+}
+
+// Moves of the watermark that are cut into many transactions, with a new
+// owner after each, say the same as whole ones.
+func TestCutMovesAgreeWithOracle(t *testing.T) {
+	property(t, gen.Options{TakeOvers: true}, func(s gen.Scenario) error {
+		h := newHost(s.Config, 0)
+		h.cfg.MaxMoves = 1
+		h.open()
+		var err error
+		s.Run(func(tx *gen.Transaction, _ *oracle.Model, want *oracle.Records) bool {
+			var got *oracle.Records
+			if got, err = h.runCut(tx); err != nil {
+				return false
+			}
+			// What is said once a transaction is said more often.
+			for _, r := range []*oracle.Records{want, got} {
+				r.Balances, r.OrderStates, r.OrderStats, r.Watermarks = nil, nil, nil, nil
+			}
+			if d := oracle.Diff(want, got); d != "" {
+				err = fmt.Errorf("at tx %s: %s", oracle.TimeText(tx.Now), d)
+			}
+			return err == nil
+		})
+		return err
+	})
+}
+
+// runCut runs a transaction as many as the engine needs.
+func (h *host) runCut(tx *gen.Transaction) (*oracle.Records, error) {
+	h.out.Records = oracle.Records{}
+	if tx.TakeOver {
+		h.open()
+	}
+	if tx.Debt != nil {
+		h.cfg.Policies = gen.Policies(tx.Debt)
+		h.e.SetPolicies(h.cfg.Policies)
+	}
+	h.e.Begin(tx.Now)
+	settle := func() error {
+		for h.e.Busy() {
+			if err := h.e.Commit(); err != nil {
+				return err
+			}
+			h.e.ForgetAccounts()
+			h.e.Begin(tx.Now)
+		}
+		return nil
+	}
+	for i := range tx.Arrivals {
+		if err := settle(); err != nil {
+			return nil, err
+		}
+		h.process(&tx.Arrivals[i])
+	}
+	if err := settle(); err != nil {
+		return nil, err
+	}
+	err := h.e.Commit()
+	return &h.out.Records, err
 }

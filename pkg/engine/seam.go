@@ -78,6 +78,9 @@ type Config struct {
 	Horizon int64
 	// Settled publishes settled entries.
 	Settled bool
+	// MaxMoves bounds what the watermark's moves say and settle in one
+	// transaction; 0 is no bound.
+	MaxMoves int
 	// CacheBytes bounds the accounts kept in memory.
 	CacheBytes int
 }
