@@ -41,8 +41,14 @@ func newOwner(t testing.TB) *owner {
 		t.Fatal(err)
 	}
 	t.Cleanup(fake.Close)
-	o := &owner{t: t, names: kafka.Names{Application: "app"}, rng: rand.New(rand.NewPCG(1, 2))}
-	o.common = kafka.CommonOptions([]kgo.Opt{kgo.SeedBrokers(fake.ListenAddrs()...)}, nil)
+	return newOwnerAt(t, fake.ListenAddrs(), "app")
+}
+
+func newOwnerAt(t testing.TB, brokers []string, application string) *owner {
+	t.Helper()
+	o := &owner{t: t, names: kafka.Names{Application: application, Prefix: application + "-"}, rng: rand.New(rand.NewPCG(1, 2))}
+	o.common = kafka.CommonOptions([]kgo.Opt{kgo.SeedBrokers(brokers...)}, nil)
+	var err error
 	if o.client, err = kgo.NewClient(kafka.ShardOptions(o.common, o.names, partition)...); err != nil {
 		t.Fatal(err)
 	}
