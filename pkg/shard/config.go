@@ -51,6 +51,9 @@ type Config struct {
 const (
 	DefaultMaxEvents = 5000
 	DefaultMaxBytes  = 4 << 20
+	// movesPerEvent times MaxEvents bounds what one move of the watermark says
+	// and settles in one transaction.
+	movesPerEvent = 4
 )
 
 const (
@@ -95,6 +98,9 @@ func (c *Config) fillDefaults() {
 	}
 	if c.MaxEvents == 0 {
 		c.MaxEvents = DefaultMaxEvents
+	}
+	if c.Engine.MaxMoves == 0 {
+		c.Engine.MaxMoves = movesPerEvent * c.MaxEvents
 	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = DefaultMaxBytes

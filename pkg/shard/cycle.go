@@ -76,7 +76,7 @@ func (s *Shard) nextDue() (due time.Time, ok bool) {
 	switch {
 	case s.flying != nil:
 		return time.Time{}, false
-	case s.open.isOpen():
+	case s.open.isOpen() || s.engine.Busy():
 		return s.readyAt, true
 	case !s.inbox.empty():
 		return s.heldUntil, true
@@ -84,10 +84,11 @@ func (s *Shard) nextDue() (due time.Time, ok bool) {
 	return s.tickAt, true
 }
 
-// isFull reports whether the batch takes no more.
+// isFull reports whether the batch takes no more: it is large, or the
+// watermark's move needs it and more.
 func (s *Shard) isFull() bool {
 	b := &s.open
-	return b.isOpen() && (b.events >= s.cfg.MaxEvents || b.inputBytes >= s.cfg.MaxBytes ||
+	return b.isOpen() && (s.engine.Busy() || b.events >= s.cfg.MaxEvents || b.inputBytes >= s.cfg.MaxBytes ||
 		b.out.size >= 4*s.cfg.MaxBytes || s.rows.Size() >= 4*s.cfg.MaxBytes)
 }
 
@@ -100,7 +101,8 @@ func (s *Shard) mayGo(now time.Time) bool {
 
 // isTick reports whether the time may have something to say.
 func (s *Shard) isTick(now time.Time) bool {
-	return s.flying == nil && !s.open.isOpen() && s.halt == nil && !now.Before(s.tickAt) && !now.Before(s.readyAt)
+	return s.flying == nil && !s.open.isOpen() && s.halt == nil && !now.Before(s.readyAt) &&
+		(s.engine.Busy() || !now.Before(s.tickAt))
 }
 
 // tick runs a transaction without records, and sends it if it says anything.

@@ -98,7 +98,9 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 		}
 		rec.Refusal.Code = event.Malformed
 	}
-	s.begin()
+	if s.begin(); s.engine.Busy() {
+		return false // the watermark's move goes on first
+	}
 	s.open.out.input = record
 	s.engine.Process(&rec)
 	s.positions.Advance(topic, record.Offset)
