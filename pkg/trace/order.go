@@ -36,7 +36,7 @@ func (m *mill) orders(n int) {
 		e.Price = decimal(1+m.rng.Int64N(90_000), 2)
 		send(e)
 		for _, kind := range []event.Kind{event.Pause, event.Resume, event.Cancel} {
-			if at += m.upTo(10 * time.Minute); m.rng.IntN(2) == 0 {
+			if at = min(at+m.upTo(10*time.Minute), m.end); m.rng.IntN(2) == 0 {
 				send(command(kind, order, at))
 			}
 		}
