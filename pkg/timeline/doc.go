@@ -14,7 +14,8 @@
 //     the op before it, due items included; Checks[0] stands before Ops[0].
 //   - I3: a Walker visits every place at which either replay does something,
 //     once, in order, up to where the replays agree for good or the end.
-//   - I4: between two checkpoints lie at most 2 x [Stride] ops.
+//   - I4: behind each checkpoint lie at most 2 x [Stride] ops, up to the next
+//     one or the end.
 //
 // Use:
 //

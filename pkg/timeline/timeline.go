@@ -160,18 +160,23 @@ func (t *Timeline[S, M]) put(e *Edit) {
 	}
 }
 
-// split keeps I4: it puts a checkpoint into a stretch that insertions made
-// too long.
+// split keeps I4: it puts checkpoints into the stretches behind a checkpoint
+// that insertions made too long.
 func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
-	if from+1 >= len(t.Checks) || t.Checks[from+1].Index-t.Checks[from].Index <= 2*Stride {
-		return
+	for ; from < len(t.Checks); from++ {
+		next := len(t.Ops)
+		if from+1 < len(t.Checks) {
+			next = t.Checks[from+1].Index
+		}
+		if next-t.Checks[from].Index <= 2*Stride {
+			continue
+		}
+		index := t.Checks[from].Index + Stride
+		c := Check[S]{Index: index, Place: t.Ops[index-1].Place(), Changed: true}
+		t.StateAt(c.Place, state, scratch)
+		M(&c.State).CopyFrom(state)
+		t.Checks = slices.Insert(t.Checks, from+1, c)
 	}
-	index := t.Checks[from].Index + Stride
-	c := Check[S]{Index: index, Place: t.Ops[index-1].Place(), Changed: true}
-	t.StateAt(c.Place, state, scratch)
-	M(&c.State).CopyFrom(state)
-	t.Checks = slices.Insert(t.Checks, from+1, c)
-	t.changed++
 }
 
 // Trim forgets the oldest stretches, as long as keep checkpoints stay and no

@@ -1,0 +1,296 @@
+package timeline_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"highwater/pkg/event"
+	"highwater/pkg/timeline"
+)
+
+// driver does to a timeline what an engine does to it, and knows the whole
+// history besides.
+type driver struct {
+	line timeline.Timeline[toy, *toy]
+	walk timeline.Walker[toy, *toy]
+	// all are the ops ever, end is the newest place the head has passed.
+	all []event.Placed
+	end event.Place
+	// stored are the checkpoints that were written.
+	stored []timeline.Check[toy]
+	n      int
+}
+
+func newDriver() *driver {
+	d := &driver{}
+	d.line.Start(event.Place{}, &toy{})
+	return d
+}
+
+func (d *driver) nextID() string {
+	d.n++
+	return fmt.Sprintf("e%04d", d.n)
+}
+
+// appendOp adds an op behind everything, due items first.
+func (d *driver) appendOp(t *rapid.T) {
+	op := makeOp(t, d.nextID(), d.end.Time+event.Time(rapid.IntRange(0, 3).Draw(t, "pause")))
+	if !d.end.Before(op.Place()) {
+		op.Time++
+		if op.Kind == event.Grant {
+			op.ExpiresAt++
+		}
+	}
+	for d.line.Head.DueTime() <= op.Time {
+		d.due()
+	}
+	d.line.Head.Apply(&op, &event.Result{})
+	d.line.Append(op)
+	d.all = append(d.all, op)
+	d.end = op.Place()
+}
+
+// due performs the next due item at the head, if there is one.
+func (d *driver) due() {
+	if at, ok := d.line.Head.NextDue(); ok {
+		d.line.Head.Due(&event.Result{})
+		d.end = at
+	}
+}
+
+// edit changes the history at a few places.
+func (d *driver) edit(t *rapid.T) {
+	var edits []timeline.Edit
+	insertions := rapid.IntRange(0, 2).Draw(t, "insertions")
+	for range insertions {
+		op := makeOp(t, d.nextID(), event.Time(rapid.IntRange(0, int(d.end.Time)).Draw(t, "time")))
+		if op.Place().Before(d.end) {
+			edits = append(edits, timeline.Edit{Place: op.Place(), New: &op})
+		}
+	}
+	if len(d.all) > 0 {
+		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(d.all)-1), 0, 2, rapid.ID[int]).Draw(t, "others") {
+			old := d.all[i]
+			e := timeline.Edit{Place: old.Place(), Old: &old}
+			if rapid.Bool().Draw(t, "replace") {
+				other := old
+				other.Amount = event.Amount(rapid.IntRange(0, 20).Draw(t, "new amount"))
+				e.New = &other
+			}
+			edits = append(edits, e)
+		}
+	}
+	if len(edits) == 0 {
+		return
+	}
+	before := naive(slices.Clone(d.all), d.end)
+	d.place(edits)
+	want := pairs(before, naive(d.all, d.end), edits[0].Place)
+	d.line.Edit(&d.walk, edits, d.end, func(s *timeline.Step) {
+		if len(want) == 0 {
+			t.Fatalf("I3: visits %v behind all that happens", s.Place)
+		}
+		sameStep(t, &want[0], s, edits)
+		want = want[1:]
+	})
+}
+
+// place gets ready for edits: it puts them in order and into the history, and
+// reaches back as far as they do.
+func (d *driver) place(edits []timeline.Edit) {
+	slices.SortFunc(edits, func(a, b timeline.Edit) int { return a.Place.Compare(b.Place) })
+	d.reach(edits[0].Place)
+	for _, e := range edits {
+		d.all = slices.DeleteFunc(d.all, func(op event.Placed) bool { return e.Old != nil && op.IsAt(e.Place) })
+		if e.New != nil {
+			d.all = append(d.all, *e.New)
+		}
+	}
+	slices.SortFunc(d.all, byPlace)
+}
+
+// reach brings older ops back into memory, from the checkpoints written.
+func (d *driver) reach(place event.Place) {
+	if d.line.Covers(place) {
+		return
+	}
+	first := d.line.Checks[0].Place
+	older := []timeline.Check[toy]{{}}
+	for _, c := range d.stored {
+		switch {
+		case c.Place.Before(place):
+			older = []timeline.Check[toy]{copyOf(&c)}
+		case c.Place.Before(first):
+			older = append(older, copyOf(&c))
+		}
+	}
+	from := older[0].Place
+	var ops []event.Placed
+	for _, op := range d.all {
+		if p := op.Place(); from.Before(p) && !first.Before(p) {
+			ops = append(ops, op)
+		}
+	}
+	for i := range older {
+		older[i].Index = len(ops) - len(behind(ops, older[i].Place))
+	}
+	d.line.Prepend(ops, older)
+}
+
+// behind are the ops behind a place.
+func behind(ops []event.Placed, place event.Place) []event.Placed {
+	i, found := slices.BinarySearchFunc(ops, place, func(op event.Placed, p event.Place) int { return op.Place().Compare(p) })
+	if found {
+		i++
+	}
+	return ops[i:]
+}
+
+func copyOf(c *timeline.Check[toy]) timeline.Check[toy] {
+	k := timeline.Check[toy]{Index: c.Index, Place: c.Place}
+	k.State.CopyFrom(&c.State)
+	return k
+}
+
+// commit writes the checkpoints that changed.
+func (d *driver) commit() {
+	for i := range d.line.Checks {
+		c := &d.line.Checks[i]
+		if !c.Changed {
+			continue
+		}
+		c.Changed = false
+		at, found := slices.BinarySearchFunc(d.stored, c.Place, func(s timeline.Check[toy], p event.Place) int { return s.Place.Compare(p) })
+		if !found {
+			d.stored = slices.Insert(d.stored, at, timeline.Check[toy]{})
+		}
+		d.stored[at] = copyOf(c)
+	}
+}
+
+func (d *driver) trim(t *rapid.T) {
+	keep := rapid.IntRange(1, 3).Draw(t, "keep")
+	open := rapid.IntRange(0, len(d.line.Ops)).Draw(t, "open")
+	ops, checks := slices.Clone(d.line.Ops), len(d.line.Checks)
+	gone := d.line.Trim(keep, open)
+	if gone > open {
+		t.Fatalf("%d ops are forgotten, though those from %d on are open", gone, open)
+	}
+	if len(d.line.Checks) < min(keep, checks) || !slices.Equal(ops[gone:], d.line.Ops) {
+		t.Fatalf("trimming by %d leaves other ops", gone)
+	}
+}
+
+// check holds the timeline against the naive replay of everything.
+func (d *driver) check(t *rapid.T) {
+	l := &d.line
+	oldest := l.Checks[0].Place
+	if want := behind(d.all, oldest); !slices.Equal(want, l.Ops) {
+		t.Fatalf("I1: %d ops stand behind %v, but %d are in memory", len(want), oldest, len(l.Ops))
+	}
+	for i := range l.Checks {
+		c := &l.Checks[i]
+		if i > 0 && !l.Checks[i-1].Place.Before(c.Place) {
+			t.Fatalf("I2: checkpoint %d doesn't stand behind the one before it", i)
+		}
+		if want := stateAt(d.all, c.Place); !c.State.Equal(&want) {
+			t.Fatalf("I2: checkpoint %d at %v says %v, not %v", i, c.Place, &c.State, &want)
+		}
+		if want := len(l.Ops) - len(behind(l.Ops, c.Place)); c.Index != want {
+			t.Fatalf("I2: checkpoint %d has %d ops before it, not %d", i, want, c.Index)
+		}
+		next := len(l.Ops)
+		if i+1 < len(l.Checks) {
+			next = l.Checks[i+1].Index
+		}
+		if n := next - c.Index; n > 2*timeline.Stride {
+			t.Fatalf("I4: %d ops lie behind checkpoint %d", n, i)
+		}
+	}
+	if want := stateAt(d.all, d.end); !l.Head.Equal(&want) {
+		t.Fatalf("the head says %v, not %v", &l.Head, &want)
+	}
+}
+
+// stateAt asks for the state at some place.
+func (d *driver) stateAt(t *rapid.T) {
+	place := event.EndOf(event.Time(rapid.IntRange(0, int(d.end.Time)+10).Draw(t, "time")))
+	if len(d.all) > 0 && rapid.Bool().Draw(t, "at an op") {
+		op := rapid.SampledFrom(d.all).Draw(t, "op")
+		place = op.Place()
+	}
+	if place.Before(d.line.Checks[0].Place) {
+		return
+	}
+	var got toy
+	d.line.StateAt(place, &got, &event.Result{})
+	if want := stateAt(d.all, place); !got.Equal(&want) {
+		t.Fatalf("the state at %v is %v, not %v", place, &got, &want)
+	}
+}
+
+// I1, I2, I4: whatever is appended, edited, trimmed and brought back, ops and
+// checkpoints are those of a replay from zero.
+func TestI1I2I4AgainstNaiveReplays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := newDriver()
+		for range rapid.IntRange(1, 25).Draw(t, "actions") {
+			switch rapid.IntRange(0, 9).Draw(t, "action") {
+			case 0, 1, 2:
+				for range rapid.IntRange(1, 60).Draw(t, "appended") {
+					d.appendOp(t)
+				}
+			case 3:
+				d.due()
+			case 4, 5, 6:
+				d.edit(t)
+			case 7:
+				d.commit()
+			case 8:
+				d.commit()
+				d.trim(t)
+			case 9:
+				d.stateAt(t)
+			}
+			d.check(t)
+		}
+	})
+}
+
+// I4: a stretch into which many come late is cut, wherever they come: one at a
+// time or several, and also behind the last checkpoint.
+func TestI4ManyInsertions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := newDriver()
+		for range rapid.IntRange(1, 3*timeline.Stride).Draw(t, "appended") {
+			d.appendOp(t)
+		}
+		from := rapid.IntRange(0, int(d.end.Time)).Draw(t, "from")
+		each := rapid.IntRange(1, 3).Draw(t, "each")
+		for range 3 * timeline.Stride {
+			// An op near the beginning is replaced with each, so that the
+			// walk begins there.
+			old := d.all[0]
+			var edits []timeline.Edit
+			if each > 1 {
+				other := old
+				other.Amount++
+				edits = append(edits, timeline.Edit{Place: old.Place(), Old: &old, New: &other})
+			}
+			for range each {
+				op := makeOp(t, d.nextID(), event.Time(from))
+				if op.Place().Before(d.end) && op.Place() != old.Place() {
+					edits = append(edits, timeline.Edit{Place: op.Place(), New: &op})
+				}
+			}
+			if len(edits) > 0 {
+				d.place(edits)
+				d.line.Edit(&d.walk, edits, d.end, func(*timeline.Step) {})
+			}
+		}
+		d.check(t)
+	})
+}
