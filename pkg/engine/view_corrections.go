@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"iter"
+	"slices"
 
 	"highwater/pkg/event"
 )
@@ -53,9 +54,9 @@ func (v *View) correctionSource(a *Account, from int64, back bool) *correctionSo
 	first, last := prefix, behind(prefix)
 	switch {
 	case back:
-		last = binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], uint64(max(from, 0)))
+		last = binary.BigEndian.AppendUint64(slices.Clip(prefix), uint64(max(from, 0)))
 	case from >= 0:
-		first = binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], uint64(from)+1)
+		first = binary.BigEndian.AppendUint64(slices.Clip(prefix), uint64(from)+1)
 	}
 	s := &correctionSource{account: a, rows: v.read(first, last, back)}
 	// Corrections can be long; few accounts have many.
