@@ -7,6 +7,27 @@ import "highwater/pkg/event"
 func AppendEntryJSON(dst []byte, e *event.Entry) []byte {
 	o := object{buf: dst}
 	o.open()
+	o.entry(e)
+	o.stamp(&e.Stamp)
+	o.close()
+	return o.buf
+}
+
+// AppendReplayedEntryJSON appends an entry as a replay says it now, in the
+// form of AppendEntryJSON but without seq and watermark: those belong to the
+// record that was published. committed_at is null where nothing was processed,
+// which is so for due items.
+func AppendReplayedEntryJSON(dst []byte, e *event.Entry) []byte {
+	o := object{buf: dst}
+	o.open()
+	o.entry(e)
+	o.integer("partition", int64(e.Partition))
+	o.optionalTime("committed_at", e.CommittedAt)
+	o.close()
+	return o.buf
+}
+
+func (o *object) entry(e *event.Entry) {
 	o.text("event_id", e.EventID)
 	o.text("user_id", e.UserID)
 	o.optionalText("asset", e.Asset)
@@ -20,9 +41,6 @@ func AppendEntryJSON(dst []byte, e *event.Entry) []byte {
 	o.bool("late", e.Late)
 	o.bool("after_final", e.AfterFinal)
 	o.integer("revision", int64(e.Revision))
-	o.stamp(&e.Stamp)
-	o.close()
-	return o.buf
 }
 
 // AppendCorrectionJSON appends a correction in the form of AppendEntryJSON.
