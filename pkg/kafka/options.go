@@ -22,7 +22,7 @@ const (
 	maxDecompressBytes = 128 << 20
 	// fetchPartitionBytes and fetchBytes bound what is read ahead.
 	fetchPartitionBytes = 4 << 20
-	fetchBytes          = 16 << 20
+	fetchBytes          = 8 << 20
 	// fetchMaxWait is how long a fetch without news is left with the broker. A
 	// client has one under way; a partition that isn't part of it, as after a
 	// change of leader, waits for its end.

@@ -326,16 +326,36 @@ func TestFencedShardGoesOn(t *testing.T) {
 	tr.check()
 }
 
-func TestRecreatedTopicEndsTheProcess(t *testing.T) {
-	c := newFakeCluster(t, 1)
-	p := c.start(vfs.NewMem(), func(cfg *Config) { cfg.watchEvery = 20 * time.Millisecond })
-	until(t, "it has all", func() bool { return len(p.owns()) == 1 })
-	if _, err := kadm.NewClient(c.producer).DeleteTopics(t.Context(), "orders"); err != nil {
-		t.Fatal(err)
-	}
-	err := p.end(t)
-	if _, ok := errors.AsType[service.PersonMustDecide](err); !ok || !strings.Contains(err.Error(), "orders") {
-		t.Errorf("it ended with %v", err)
+func TestLostTopicEndsTheProcess(t *testing.T) {
+	for name, change := range map[string]func(*cluster, *kadm.Client) error{
+		"deleted": func(c *cluster, admin *kadm.Client) error {
+			_, err := admin.DeleteTopics(c.t.Context(), "orders")
+			return err
+		},
+		"created again": func(c *cluster, admin *kadm.Client) error {
+			if _, err := admin.DeleteTopics(c.t.Context(), "orders"); err != nil {
+				return err
+			}
+			_, err := kafka.Apply(c.t.Context(), c.producer, kafka.Catalogue(c.names, c.partitions, -1))
+			return err
+		},
+		"more partitions": func(c *cluster, admin *kadm.Client) error {
+			_, err := admin.CreatePartitions(c.t.Context(), 1, "orders")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newFakeCluster(t, 1)
+			p := c.start(vfs.NewMem(), func(cfg *Config) { cfg.watchEvery = 20 * time.Millisecond })
+			until(t, "it has all", func() bool { return len(p.owns()) == 1 })
+			if err := change(c, kadm.NewClient(c.producer)); err != nil {
+				t.Fatal(err)
+			}
+			err := p.end(t)
+			if _, ok := errors.AsType[service.PersonMustDecide](err); !ok || !strings.Contains(err.Error(), "orders") {
+				t.Errorf("it ended with %v", err)
+			}
+		})
 	}
 }
 

@@ -69,29 +69,38 @@ func (s *Shard) fence(ctx context.Context) error {
 }
 
 // restart makes a new engine over the rows as they were applied, and reads the
-// inputs from there. Nothing that was computed before is left (I5).
+// inputs from there.
 func (s *Shard) restart(ctx context.Context) error {
+	if err := s.forget(); err != nil {
+		return err
+	}
+	if err := s.checkLineage(); err != nil {
+		return err
+	}
+	if err := s.checkPositions(ctx); err != nil {
+		return err
+	}
+	s.readInputs()
+	return nil
+}
+
+// forget drops everything that was computed and not applied (I5).
+func (s *Shard) forget() error {
 	s.rows.Abort()
 	s.inbox.reset()
 	s.open, s.flying, s.halt, s.registryErr = batch{}, nil, nil, nil
+	// A client may still hold what the outboxes before had.
 	s.idle = []*outbox{
 		newOutbox(s.cfg.Names, s.id, s.cfg.Encoder),
 		newOutbox(s.cfg.Names, s.id, s.cfg.Encoder),
 	}
+	s.positions = kafka.Positions(s.store.Meta().Positions)
 	cfg := s.cfg.Engine
 	cfg.Partition = s.id
 	var err error
 	if s.engine, err = engine.New(cfg, s.rows, &s.sink); err != nil {
 		return fmt.Errorf("begin with the rows of shard %d: %w", s.id, err)
 	}
-	if err := s.checkLineage(); err != nil {
-		return err
-	}
-	s.positions = kafka.Positions(s.store.Meta().Positions)
-	if err := s.checkPositions(ctx); err != nil {
-		return err
-	}
-	s.readInputs()
 	return nil
 }
 
