@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	histories = flag.Uint64("engine.histories", 20_000, "how many random histories to run")
+	histories = flag.Uint64("engine.histories", 30_000, "how many random histories to run")
 	seed      = flag.Uint64("engine.seed", 1, "the seed of the first random history")
 )
 
