@@ -314,16 +314,25 @@ func TestReplicasMustHaveTheChangelogsHashes(t *testing.T) {
 	p.run(t)
 	p.send(t, load())
 	p.await(t, checkInputs, "records", 700)
-	answer := fmt.Sprintf(`{"items":[{"partition":0,"state_hash":%q}]}`, strings.Repeat("0", 64))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	answer := fmt.Sprintf(`{"items":[{"partition":1,"seq":0,"state_hash":%q}],"next_cursor":null}`, strings.Repeat("0", 64))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("cursor") == "" {
+			_, _ = io.WriteString(w, strings.NewReplacer(`"partition":1`, `"partition":0`, "null", `"more"`).Replace(answer))
+			return
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
 	defer server.Close()
 	p.options.Queries = []string{server.URL}
 	if failed, said := p.verified(t, nil); len(failed) > 0 {
 		t.Errorf("an empty replica is no fault:\n%s", said)
 	}
-	answer = strings.Replace(answer, "000", "bad", 1)
-	if failed, said := p.verified(t, nil); !slices.Equal(failed, []string{checkReplicas}) {
-		t.Error(said)
+	right := answer
+	for _, wrong := range []string{strings.Replace(right, "000", "bad", 1), strings.Replace(right, `"seq":0`, `"seq":1`, 1), "no JSON"} {
+		answer = wrong
+		if failed, said := p.verified(t, nil); !slices.Equal(failed, []string{checkReplicas}) {
+			t.Error(said)
+		}
 	}
 	server.Close()
 	if failed, said := p.verified(t, nil); !slices.Equal(failed, []string{checkReplicas}) {

@@ -1,0 +1,10 @@
+// Package e2e tests Highwater as its users run it: the real binaries, as
+// processes of their own, on a real Kafka broker (see test/broker).
+//
+// It owns the ways in which an installation is mistreated while a load of real
+// events flows: processors killed, disks lost, input that can't be read. What
+// must hold afterwards is told by package verify, and not here.
+//
+// Logs of the processes are files in the test's directory; their ends are
+// shown where a test fails.
+package e2e
