@@ -15,6 +15,10 @@
 // state warm; nobody takes them over in that time, also after a graceful stop.
 // A member that isn't static leaves at once.
 //
+// A processor may keep some shards of others warm (standbys): it follows their
+// changelogs into states of its own, and goes on from there when the group
+// gives it one of them.
+//
 // Directories:
 //
 //	<data.dir>/<application.id>/processor.lock   one process a directory

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -30,6 +31,8 @@ type Config struct {
 	// Dir is where its shards live; FS is nil for the operating system's.
 	Dir string
 	FS  vfs.FS
+	// Standbys is how many shards that run elsewhere are kept warm here.
+	Standbys int
 	// InstanceID makes it a static member of the group; "" doesn't.
 	InstanceID string
 	// BlockCacheBytes is for the states of all shards together; 0 is the
@@ -60,11 +63,15 @@ type Processor struct {
 	names  kafka.Names
 	shared *state.Shared
 	member *kgo.Client
-	fail   context.CancelCauseFunc
+	// partitions is how many shards there are.
+	partitions int32
+	fail       context.CancelCauseFunc
 
 	mu sync.Mutex
-	// workers, guarded by mu, by shard.
-	workers map[int32]*worker
+	// workers and standbys, guarded by mu, by shard. A standby that was told to
+	// end stays until it has.
+	workers  map[int32]*worker
+	standbys map[int32]*standby
 	// confirmed, guarded by mu, counts how often the group has confirmed this
 	// member; news is closed and made anew each time.
 	confirmed int
@@ -76,7 +83,7 @@ type Processor struct {
 func New(cfg Config) *Processor {
 	p := &Processor{
 		cfg: cfg, fs: cfg.FS, log: cfg.Shard.Logger, names: cfg.Shard.Names,
-		workers: make(map[int32]*worker), news: make(chan struct{}),
+		workers: make(map[int32]*worker), standbys: make(map[int32]*standby), news: make(chan struct{}),
 	}
 	if p.fs == nil {
 		p.fs = vfs.Default
@@ -116,6 +123,7 @@ func (p *Processor) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.partitions = lineage.Partitions
 	p.cfg.Shard.Engine.CacheBytes = p.cfg.CacheBytes / int(lineage.Partitions)
 	p.shared = state.NewShared(p.cfg.BlockCacheBytes, 0)
 	defer p.shared.Close()
@@ -244,9 +252,11 @@ func (p *Processor) assigned(shards []int32) {
 	}
 	for _, id := range shards {
 		if p.workers[id] == nil {
-			p.workers[id] = p.start(id)
+			p.workers[id] = p.start(id, p.standbys[id])
+			delete(p.standbys, id)
 		}
 	}
+	p.arrange()
 }
 
 // take stops what the group takes, and returns once it is closed (I2).
@@ -269,22 +279,25 @@ func (p *Processor) take(shards []int32, cause error) {
 			delete(p.workers, w.id)
 		}
 	}
+	p.arrange()
 	p.mu.Unlock()
 	if len(stopped) > 0 {
 		p.log.Info("shards given back", "shards", shards, "lost", cause != nil)
 	}
 }
 
-// stopAll lands every shard, and takes no new ones.
+// stopAll lands every shard, ends every standby, and takes no new ones.
 func (p *Processor) stopAll() {
 	p.mu.Lock()
 	p.stopping = true
-	ids := make([]int32, 0, len(p.workers))
-	for id := range p.workers {
-		ids = append(ids, id)
-	}
+	shards := slices.Collect(maps.Keys(p.workers))
+	standbys := slices.Collect(maps.Values(p.standbys))
 	p.mu.Unlock()
-	p.take(ids, nil)
+	p.take(shards, nil)
+	for _, s := range standbys {
+		s.cancel()
+		<-s.done
+	}
 }
 
 // confirm waits until the group confirms this member once more, after asking

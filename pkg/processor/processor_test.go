@@ -274,6 +274,33 @@ func (p *process) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
+// A standby has what the owner had, and its shard goes on from there.
+func TestStandbyTakesOver(t *testing.T) {
+	c := newFakeCluster(t, 2)
+	tr := c.traffic()
+	first := c.start(vfs.NewMem(), nil)
+	until(t, "the first has all", func() bool { return len(first.owns()) == 2 })
+	tr.flows(100)
+	second := c.start(vfs.NewMem(), func(cfg *Config) { cfg.Standbys = 5 })
+	until(t, "they share", func() bool { return len(first.owns()) == 1 && len(second.owns()) == 1 })
+	tr.flows(100)
+	until(t, "the standby follows", func() bool { return second.metric(t, "highwater_replica_events_total") > 50 })
+	followed := second.metric(t, "highwater_replica_events_total")
+	first.stop()
+	if err := first.end(t); err != nil {
+		t.Error(err)
+	}
+	until(t, "the second has all", func() bool { return len(second.owns()) == 2 })
+	tr.flows(20)
+	tr.check()
+	// Had it read the changelog from its beginning, it would have twice as many.
+	if again := second.metric(t, "highwater_replica_events_total"); again > followed+float64(tr.sent.Load())/2 {
+		t.Errorf("%v events were followed before the takeover and %v after it", followed, again)
+	}
+	third := c.start(vfs.NewMem(), func(cfg *Config) { cfg.Standbys = 1 })
+	until(t, "the third has one", func() bool { return len(third.owns()) == 1 })
+}
+
 func TestDirectoryIsForOneProcess(t *testing.T) {
 	c := newFakeCluster(t, 1)
 	dir := t.TempDir()

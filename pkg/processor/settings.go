@@ -30,6 +30,8 @@ type Settings struct {
 	// GroupInstanceID tells processors apart: auto makes it of the host and
 	// the address listened on, none makes the process no static member.
 	GroupInstanceID string `name:"group-instance-id" default:"auto" help:"This process's place in the group, kept while it restarts: auto (host and listen), none (leave at once), or a name."`
+	// Standbys is how many shards of other processors are kept warm here.
+	Standbys int `name:"standbys" default:"0" min:"0" max:"10000" help:"How many shards of other processors to follow, so that taking one over is quick."`
 }
 
 // Defaults are the settings' values where nothing is set.
@@ -82,6 +84,7 @@ func (s *Settings) Config(ctx context.Context, process *service.Process) (Config
 	cfg := Config{
 		Dir:             filepath.Join(s.DataDir, s.ApplicationID),
 		InstanceID:      s.instanceID(),
+		Standbys:        s.Standbys,
 		BlockCacheBytes: int64(s.BlockCacheBytes),
 		CacheBytes:      int(s.CacheBytes),
 		Registry:        process.Metrics,

@@ -29,14 +29,15 @@ func (w *worker) status() shard.Status {
 	return shard.Status{Shard: w.id}
 }
 
-// start runs a shard in a goroutine of its own. REQUIRES: p.mu.
-func (p *Processor) start(id int32) *worker {
+// start runs a shard in a goroutine of its own, with the state of its standby
+// if it had one. REQUIRES: p.mu.
+func (p *Processor) start(id int32, warm *standby) *worker {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	w := &worker{id: id, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		defer cancel(nil)
-		if err := p.work(ctx, w); err != nil {
+		if err := p.work(ctx, w, p.promote(warm)); err != nil {
 			p.fail(fmt.Errorf("shard %d: %w", id, err)) // I3
 		}
 	}()
@@ -45,9 +46,9 @@ func (p *Processor) start(id int32) *worker {
 
 // work runs the shard again and again, each time for a newer word of the
 // group, until it is stopped or can't go on.
-func (p *Processor) work(ctx context.Context, w *worker) error {
-	for {
-		err := p.runOnce(ctx, w)
+func (p *Processor) work(ctx context.Context, w *worker, store *state.Store) error {
+	for ; ; store = nil {
+		err := p.runOnce(ctx, w, store)
 		if !errors.Is(err, shard.ErrFenced) {
 			return err
 		}
@@ -62,14 +63,13 @@ func (p *Processor) work(ctx context.Context, w *worker) error {
 	}
 }
 
-// runOnce opens the state, runs the shard, and closes the state.
-func (p *Processor) runOnce(ctx context.Context, w *worker) (err error) {
-	store, err := state.Open(state.Options{
-		Dir: filepath.Join(p.cfg.Dir, fmt.Sprintf("shard-%d", w.id)), Shard: w.id,
-		FS: p.cfg.FS, Shared: p.shared, Logger: p.log, OnFatal: p.fail,
-	})
-	if err != nil {
-		return err
+// runOnce opens the state, where it isn't open yet, runs the shard, and closes
+// the state.
+func (p *Processor) runOnce(ctx context.Context, w *worker, store *state.Store) (err error) {
+	if store == nil {
+		if store, err = p.openState(w.id); err != nil {
+			return err
+		}
 	}
 	s := shard.New(p.cfg.Shard, store)
 	w.running.Store(s)
@@ -81,6 +81,13 @@ func (p *Processor) runOnce(ctx context.Context, w *worker) (err error) {
 		p.log.Warn("state was not flushed; what it lacks is read from the changelog", "shard", w.id, "error", flushErr)
 	}
 	return errors.Join(err, store.Close())
+}
+
+func (p *Processor) openState(id int32) (*state.Store, error) {
+	return state.Open(state.Options{
+		Dir: filepath.Join(p.cfg.Dir, fmt.Sprintf("shard-%d", id)), Shard: id,
+		FS: p.cfg.FS, Shared: p.shared, Logger: p.log, OnFatal: p.fail,
+	})
 }
 
 func flush(store *state.Store) error {

@@ -147,7 +147,7 @@ func TestBrokerDies(t *testing.T) {
 	s := c.stream("alice", time.Millisecond)
 	d := newDisk()
 	owner := c.run(0, d, nil)
-	for range 3 {
+	for range 2 {
 		entries.upTo(entries.seq + 300)
 		if err := b.Kill(); err != nil {
 			t.Fatal(err)
