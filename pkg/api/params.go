@@ -94,6 +94,9 @@ func (p *Params) Refuse(r *event.Refusal) {
 	}
 }
 
+// URL is the request's.
+func (p *Params) URL() *url.URL { return p.request.URL }
+
 // Given reports whether a query parameter stands in the request.
 func (p *Params) Given(name string) bool {
 	_, ok := p.query[name]

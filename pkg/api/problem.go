@@ -106,6 +106,11 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 	write(w, status, "application/json", body)
 }
 
+// WriteText answers a request with plain text.
+func WriteText(w http.ResponseWriter, status int, body []byte) {
+	write(w, status, "text/plain; charset=utf-8", body)
+}
+
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)

@@ -78,6 +78,12 @@ func (s Schema) OrNull() Schema {
 	return s
 }
 
+// Described is the schema with another description.
+func (s Schema) Described(description string) Schema {
+	s.Description = description
+	return s
+}
+
 // TimeSchema is a time in a query.
 var TimeSchema = Schema{
 	Type: "string", Example: "2026-01-01T00:00:00Z",

@@ -236,3 +236,12 @@ func (c *Conservation) add(r *replay, usable int64, future int) {
 		c.Revoked += amount
 	}
 }
+
+// Granted is the event that made one of a user's grants.
+func (v *View) Granted(user, grant string) (op event.Placed, ok bool) {
+	number, place, ok := v.named(nameGrant, user, grant)
+	if ok {
+		ok = v.eventAt(number, place, &op)
+	}
+	return op, ok
+}

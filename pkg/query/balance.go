@@ -1,0 +1,242 @@
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"highwater/pkg/api"
+	"highwater/pkg/engine"
+	"highwater/pkg/event"
+	"highwater/pkg/ledger"
+)
+
+// balanceAnswer is an asset at a time.
+type balanceAnswer struct {
+	UserID string  `json:"user_id"`
+	Asset  string  `json:"asset"`
+	At     instant `json:"at"`
+	balances
+	Grants []grantItem `json:"grants"`
+	// MoreGrants is how many grants aren't shown.
+	MoreGrants int `json:"more_grants"`
+	// NextChangeAt is when something already known happens next.
+	NextChangeAt instant `json:"next_change_at"`
+	// Final and Watermark are null for what was known earlier.
+	Final     *bool      `json:"final"`
+	Watermark instant    `json:"watermark"`
+	Position  position   `json:"position"`
+	Positions []position `json:"positions"`
+}
+
+// grantItem is what remains of a grant.
+type grantItem struct {
+	GrantID     string       `json:"grant_id"`
+	Remaining   event.Amount `json:"remaining"`
+	EffectiveAt instant      `json:"effective_at"`
+	ExpiresAt   instant      `json:"expires_at"`
+	Priority    int32        `json:"priority"`
+	State       string       `json:"state"`
+}
+
+func grantItemOf(usable bool, g *ledger.Grant) grantItem {
+	state := "future"
+	if usable {
+		state = "usable"
+	}
+	return grantItem{
+		GrantID: g.ID, Remaining: g.Remaining, EffectiveAt: instant(g.EffectiveAt), ExpiresAt: instant(g.ExpiresAt),
+		Priority: g.Priority, State: state,
+	}
+}
+
+// maxBalanceGrants is how many grants stand in a balance.
+const maxBalanceGrants = 100
+
+func (s *Service) balance(ctx context.Context, p *api.Params) (answer, error) {
+	user, asset := p.User("user_id"), p.Asset()
+	at, known := p.Time("at", s.now()), p.Time("known_at", event.NoTime)
+	partition, err := s.ofUser(ctx, p, user)
+	if err != nil {
+		return answer{}, err
+	}
+	b := balanceAnswer{
+		UserID: user, Asset: asset, At: instant(at), Grants: []grantItem{},
+		NextChangeAt: instant(event.NoTime), Watermark: instant(event.NoTime),
+	}
+	err = s.lookAt(ctx, partition, func(v view) error {
+		b.Positions = v.positions()
+		if known == event.NoTime {
+			final := at <= v.Watermark()
+			b.Final, b.Watermark = &final, instant(v.Watermark())
+		}
+		a, ok := v.Account(user, asset)
+		if !ok {
+			return unknownUser(v, user)
+		}
+		if known == event.NoTime {
+			b.fill(v.Standing(&a, at))
+		} else {
+			b.fill(v.StandingKnown(&a, at, known))
+		}
+		return nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := json.Marshal(&b)
+	return answer{body: body}, err
+}
+
+func (b *balanceAnswer) fill(s engine.Standing) {
+	if !s.Entered {
+		return
+	}
+	b.balances = balancesOf(s.State.Balances())
+	b.Position = position(s.Newest)
+	if next, ok := s.State.NextDue(); ok {
+		b.NextChangeAt = instant(next.Time)
+	}
+	for usable, g := range s.Grants() {
+		if len(b.Grants) < maxBalanceGrants {
+			b.Grants = append(b.Grants, grantItemOf(usable, g))
+		} else {
+			b.MoreGrants++
+		}
+	}
+}
+
+// unknownUser is the problem of a user that nothing is known of; nil for others.
+func unknownUser(v view, user string) error {
+	if v.HasUser(user) {
+		return nil
+	}
+	return api.Problemf(http.StatusNotFound, "unknown_user", "user_id", "nothing of this user has been processed; give min_position where it was written just now")
+}
+
+func (s *Service) timeline(ctx context.Context, p *api.Params) (answer, error) {
+	user, asset, limit := p.User("user_id"), p.Asset(), p.Limit()
+	from, to := between(p)
+	if c, ok := readCursor(p, "timeline"); ok {
+		from = max(from, c.At+1)
+	}
+	partition, err := s.ofUser(ctx, p, user)
+	if err != nil {
+		return answer{}, err
+	}
+	steps := newList(limit)
+	var next *cursor
+	err = s.lookAt(ctx, partition, func(v view) error {
+		a, ok := v.Account(user, asset)
+		if !ok {
+			return unknownUser(v, user)
+		}
+		unmoved := 0
+		var last event.Time
+		for step := range v.Steps(&a, from) {
+			if step.At >= to {
+				break
+			}
+			if steps.full() || unmoved == maxUnmoved {
+				next = &cursor{List: "timeline", At: last}
+				break
+			}
+			last = step.At
+			if !step.Moved {
+				unmoved++
+				continue
+			}
+			err := steps.addValue(struct {
+				At instant `json:"at"`
+				balances
+			}{instant(step.At), balancesOf(step.Balances)})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return steps.end(next), err
+}
+
+// maxUnmoved is how many times a page goes past at which nothing moved.
+const maxUnmoved = 10_000
+
+// between reads from (included, the beginning by default) and to (excluded,
+// no end by default).
+func between(p *api.Params) (from, to event.Time) {
+	from, to = p.Time("from", 0), p.Time("to", event.MaxTime+1)
+	if to < from {
+		p.Refuse(&event.Refusal{Code: event.Invalid, Field: "to", Message: "is before from"})
+	}
+	return from, to
+}
+
+func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
+	user, asset, limit := p.User("user_id"), p.Asset(), p.Limit()
+	at := p.Time("at", s.now())
+	c, resumed := readCursor(p, "grants")
+	if resumed {
+		at = c.At // every page is about the time of the first
+	}
+	partition, err := s.ofUser(ctx, p, user)
+	if err != nil {
+		return answer{}, err
+	}
+	grants := newList(limit)
+	var next *cursor
+	err = s.lookAt(ctx, partition, func(v view) error {
+		a, ok := v.Account(user, asset)
+		if !ok {
+			return unknownUser(v, user)
+		}
+		standing := v.Standing(&a, at)
+		begin := grantsBehind(&standing, c)
+		index := 0
+		last := ""
+		for usable, g := range standing.Grants() {
+			if index++; index <= begin {
+				continue
+			}
+			if grants.full() {
+				next = &cursor{List: "grants", At: at, Name: last, Number: int64(index - 1)}
+				break
+			}
+			last = g.ID
+			item := grantOf(v, user, usable, g)
+			if err := grants.addValue(&item); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return grants.end(next), err
+}
+
+// grantsBehind is how many grants stand before the page behind a cursor. Where
+// a late event has moved the grant that the page before ended with, the page
+// goes on behind it.
+func grantsBehind(s *engine.Standing, c cursor) int {
+	index := 0
+	for _, g := range s.Grants() {
+		if index++; g.ID == c.Name {
+			return index
+		}
+	}
+	return int(min(c.Number, int64(index)))
+}
+
+// fullGrant is a grant with what it was.
+type fullGrant struct {
+	grantItem
+	Amount  event.Amount `json:"amount"`
+	EventID string       `json:"event_id"`
+}
+
+func grantOf(v view, user string, usable bool, g *ledger.Grant) fullGrant {
+	full := fullGrant{grantItem: grantItemOf(usable, g), Amount: g.Remaining}
+	if op, ok := v.Granted(user, g.ID); ok {
+		full.Amount, full.EventID = op.Amount, op.ID
+	}
+	return full
+}

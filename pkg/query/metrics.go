@@ -1,0 +1,33 @@
+package query
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are the read API's own, beside those of requests, replicas and
+// states.
+type metrics struct {
+	waitSeconds  prometheus.Histogram
+	waitTimeouts prometheus.Counter
+	timeouts     prometheus.Counter
+}
+
+func newMetrics(registry prometheus.Registerer) *metrics {
+	m := &metrics{
+		waitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "highwater_query_wait_seconds",
+			Help:    "How long reads waited for their min_position; those that needn't aren't counted.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10), // to about 4 s
+		}),
+		waitTimeouts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "highwater_query_wait_timeouts_total",
+			Help: "Reads whose min_position wasn't included in time.",
+		}),
+		timeouts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "highwater_query_read_timeouts_total",
+			Help: "Reads that took longer than read.timeout.",
+		}),
+	}
+	if registry != nil {
+		registry.MustRegister(m.waitSeconds, m.waitTimeouts, m.timeouts)
+	}
+	return m
+}

@@ -1,0 +1,95 @@
+package query
+
+import "highwater/pkg/api"
+
+// member is a member of an object.
+func member(name string, schema api.Schema) api.Property {
+	return api.Property{Name: name, Schema: schema}
+}
+
+func integer(name, description string) api.Property {
+	return member(name, api.Integer(description))
+}
+
+func word(name, description string) api.Property { return member(name, api.Text(description)) }
+
+func when(name, description string) api.Property { return member(name, api.Time(description)) }
+
+func decimal(name, description string) api.Property {
+	return member(name, api.Schema{Type: "string", Description: description, Pattern: `^-?[0-9]{1,54}(\.[0-9]{1,18})?$`, Example: "12.5"})
+}
+
+func maybe(p api.Property) api.Property {
+	p.Schema = p.Schema.OrNull()
+	return p
+}
+
+var positionText = api.Schema{Type: "string", Description: "topic/partition/offset", Example: "grants/3/1024"}
+
+// schemas describe every answer.
+func schemas() []api.Property {
+	threeNumbers := []api.Property{
+		integer("balance", "Available less debt, in minor units."), integer("held", "Set aside by holds."), integer("debt", "Owed."),
+	}
+	nullable := []api.Property{maybe(threeNumbers[0]), maybe(threeNumbers[1]), maybe(threeNumbers[2])}
+	nullable[0].Schema.Description = "Available less debt, in minor units; null before the first entry, by event time."
+	grant := []api.Property{
+		word("grant_id", "The grant."), integer("remaining", "What has not been drawn."), when("effective_at", "Usable from then."),
+		maybe(when("expires_at", "Usable until just before; null: it doesn't expire.")), integer("priority", "Lower ones are drawn first."),
+		member("state", api.Schema{Type: "string", Enum: []string{"usable", "future"}}),
+	}
+	result := []api.Property{
+		member("outcome", api.Schema{Type: "string", Enum: []string{"applied", "accepted", "rejected", "ignored", "pending"}}),
+		maybe(word("code", "Why, where it was rejected or ignored.")), maybe(integer("amount", "Minor units; null for orders.")),
+		integer("shortfall", "What a debit missed."), integer("undone", "How much shortfall a refund undid."),
+		member("slices", api.Array(api.Object("", word("grant_id", ""), integer("amount", ""), maybe(when("expires_at", ""))), "Of which grants: drawn, given back, granted, expired or revoked.")),
+		member("repaid", api.Array(api.Object("", word("event_id", ""), word("grant_id", ""), integer("amount", "")), "Debts that it repaid.")),
+		maybe(integer("balance_after", "At its place.")), maybe(integer("held_after", "At its place.")), maybe(integer("debt_after", "At its place.")),
+		maybe(member("order", api.Object("What it did to orders.", maybe(word("order_id", "")), maybe(word("state", "At its place.")), maybe(integer("cancelled", "How many orders a cancel_all ended."))))),
+	}
+	input := maybe(member("input", api.Object("Where it came from; null for due items.", word("topic", ""), integer("partition", ""), integer("offset", ""))))
+	order := []api.Property{
+		word("user_id", ""), word("order_id", ""), word("currency", ""), decimal("amount", ""), decimal("price", ""),
+		member("state", api.Schema{Type: "string", Enum: []string{"ACTIVE", "PAUSED", "CANCELLED"}}),
+		when("placed_at", ""), when("updated_at", "The last command that changed it."), integer("revision", "Counts its published records from 0."),
+	}
+	entry := append([]api.Property{
+		word("event_id", "Of a due item: its kind, / and the grant's id."), word("user_id", ""), maybe(word("asset", "null for orders.")),
+		word("kind", "The operation; activated, expired or hold_expired for due items."), when("occurred_at", ""), when("effective_at", "Its time in the order."),
+		maybe(when("arrived_at", "Kafka's append time.")), input, maybe(word("counterparty", "Of transfers.")),
+	}, result...)
+	entry = append(entry, member("late", api.Bool("It came behind something already said.")), member("after_final", api.Bool("It came behind the watermark; false for due items here.")),
+		integer("revision", ""), integer("partition", ""), maybe(when("committed_at", "When it was processed; null for due items.")))
+	return []api.Property{
+		member("BalanceAt", api.Object("An asset at one time.", append(append([]api.Property{word("user_id", ""), word("asset", ""), when("at", "")}, nullable...),
+			member("grants", api.Array(api.Ref("GrantLeft"), "What remains, in the order in which it is drawn; at most 100.")),
+			integer("more_grants", "How many grants aren't shown here; /grants has all."),
+			maybe(when("next_change_at", "The next expiry or activation known.")),
+			maybe(member("final", api.Bool("at is not after the watermark."))), maybe(when("watermark", "Of the user's partition.")),
+			maybe(member("position", positionText.Described("Where the newest event in this balance, by event time, came from; null where there is none."))),
+			member("positions", api.Array(positionText, "The newest record of each topic that the user's partition has processed: every earlier one is included.")))...)),
+		member("GrantLeft", api.Object("What remains of a grant.", grant...)),
+		member("Grant", api.Object("A grant.", append(grant, integer("amount", "What was granted."), word("event_id", "The event that granted it."))...)),
+		member("Step", api.Object("A balance from a time on, until the next step.", append([]api.Property{when("at", "")}, threeNumbers...)...)),
+		member("Entry", api.Object("What became of an event, or that a due item happened, as a replay says it now.", entry...)),
+		member("Result", api.Object("What an entry says.", result...)),
+		member("Correction", api.Object("What a late event changed in what was said before.",
+			member("cause", api.Object("", word("event_id", ""), word("kind", ""), when("occurred_at", ""), input, integer("late_by", "Microseconds behind the newest thing said."))),
+			word("user_id", ""), maybe(word("asset", "null for orders.")), member("after_final", api.Bool("")),
+			member("changes", api.Array(api.Object("", append([]api.Property{when("from", ""), maybe(when("to", "null: until the next thing said."))}, threeNumbers...)...), "By how much balances differ, over which times.")),
+			member("entries", api.Array(api.Object("", word("event_id", ""), word("kind", ""), when("effective_at", ""),
+				member("before", api.Ref("Result").OrNull()), member("after", api.Ref("Result").OrNull())), "Entries that no longer stand.")),
+			integer("part", "Counts from 1."), integer("parts", ""), integer("partition", ""), integer("seq", ""), when("watermark", ""), when("committed_at", ""))),
+		member("Order", api.Object("An order as it is now.", order...)),
+		member("OrderHistory", api.Object("An order and everything done to it.", append(order, member("history", api.List(api.Ref("Entry"))))...)),
+		member("OrderWindow", api.Object("One currency and minute, all partitions together.",
+			word("currency", ""), when("window_start", ""), integer("placed", ""), integer("paused", ""), integer("resumed", ""), integer("cancelled", "Orders."), integer("ignored", ""),
+			decimal("placed_amount", ""), decimal("placed_notional", ""), integer("live_orders_delta", "Change in the window."), decimal("live_notional_delta", "Change in the window."),
+			member("final", api.Bool("Every partition's watermark has passed its end.")))),
+		member("Partition", api.Object("How far a partition is.",
+			integer("partition", ""), member("positions", api.Array(positionText, "The newest record of each topic that was processed.")), when("watermark", ""),
+			maybe(when("processed_at", "The processor's clock at the newest batch.")), integer("lag", "Records of the changelog that aren't applied here."),
+			member("ready", api.Bool("It has caught up since the start.")), maybe(word("owner", "The processor that owns it, where it is known.")),
+			integer("seq", "Batches since the beginning."), maybe(integer("changelog_offset", "Of the newest batch.")), word("state_hash", "Of the chain of all batches, in hexadecimal."))),
+	}
+}
