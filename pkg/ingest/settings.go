@@ -1,0 +1,115 @@
+package ingest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"highwater/pkg/codec"
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+	"highwater/pkg/service"
+)
+
+// Settings are those of the write API's binary.
+type Settings struct {
+	service.Shared
+	service.Kafka
+	service.HTTP
+	Writing
+}
+
+// Writing bounds what the write API takes and how long it waits.
+type Writing struct {
+	// Format is the same setting as the processor's, for what is written here.
+	Format string `name:"output-format" default:"single-object" enum:"single-object,confluent" help:"Framing of the Avro events; confluent needs schema.registry.url."`
+	// ProduceTimeout bounds the wait for Kafka.
+	ProduceTimeout time.Duration `name:"produce-timeout" default:"5s" min:"10ms" max:"5m" help:"How long a write waits for Kafka before it is answered with 503."`
+	// StreamIdleTimeout bounds the wait for a stream's next event.
+	StreamIdleTimeout time.Duration `name:"stream-idle-timeout" default:"5m" min:"10ms" max:"1d" help:"How long a stream may bring nothing before it is ended."`
+	// MaxRequests bounds requests that are open.
+	MaxRequests int `name:"max-requests" default:"1024" min:"1" max:"1000000" help:"Most requests that write at a time; further ones are answered with 503."`
+	// MaxBuffered bounds events that wait for Kafka, all requests together.
+	MaxBuffered int `name:"max-buffered-events" default:"50000" min:"1" max:"10000000" help:"Most events that wait for Kafka, all requests together; further ones wait their turn."`
+	// MaxInFlight bounds events of one stream.
+	MaxInFlight int `name:"max-events-in-flight" default:"1000" min:"1" max:"1000000" help:"Most events of one stream that wait for Kafka; no more are read before."`
+}
+
+// Defaults are the settings' values where nothing is set.
+func Defaults() Settings {
+	return Settings{HTTP: service.HTTP{Listen: "127.0.0.1:8081"}}
+}
+
+// Run runs the write API in a process's frame.
+func Run(ctx context.Context, process *service.Process, settings *Settings) error {
+	if err := Add(ctx, process, settings); err != nil {
+		return err
+	}
+	return process.Group.Run(ctx)
+}
+
+// Add adds the write API's components to a process.
+func Add(ctx context.Context, process *service.Process, settings *Settings) error {
+	cfg, err := settings.Config(ctx, process)
+	if err != nil {
+		return err
+	}
+	server := service.NewServer("ingest", settings.HTTP, process.Logger)
+	cfg.Stopping = server.Stopping()
+	s, err := New(cfg)
+	if err != nil {
+		return err
+	}
+	process.Health.Add("kafka", s.Ready)
+	// The server stops first: it takes no more and answers what it took. Only
+	// then nobody waits for the producer any more.
+	process.Group.Add(s.Component())
+	process.Group.Add(server.Component(s.Handler(process.Mount(http.NewServeMux()))))
+	return nil
+}
+
+// Config is what the settings say.
+func (s *Settings) Config(ctx context.Context, process *service.Process) (Config, error) {
+	connection, err := s.Options()
+	if err != nil {
+		return Config{}, err
+	}
+	cfg := Config{
+		Names:             kafka.Names{Application: s.ApplicationID, Prefix: s.TopicPrefix},
+		Client:            kafka.CommonOptions(connection, process.Logger),
+		ProduceTimeout:    s.ProduceTimeout,
+		StreamIdleTimeout: s.StreamIdleTimeout,
+		MaxRequests:       s.MaxRequests,
+		MaxBuffered:       s.MaxBuffered,
+		MaxInFlight:       s.MaxInFlight,
+		Logger:            process.Logger,
+		Registry:          process.Metrics,
+	}
+	if s.Format == "confluent" {
+		cfg.Encoder, err = s.confluent(ctx, cfg.Names)
+	}
+	return cfg, err
+}
+
+// confluent registers the schemas of the input topics.
+func (s *Settings) confluent(ctx context.Context, names kafka.Names) (*codec.Encoder, error) {
+	urls := s.RegistryURLs()
+	if len(urls) == 0 {
+		return nil, service.Usagef("output.format: confluent needs schema.registry.url")
+	}
+	registry, err := kafka.NewRegistry(urls...)
+	if err != nil {
+		return nil, service.Usagef("schema.registry.url: %w", err)
+	}
+	ids := make(map[codec.Schema]uint32)
+	for _, schema := range codec.Schemas() {
+		ids[schema] = 0 // an encoder knows every schema; this one writes events alone
+	}
+	for _, topic := range event.Inputs {
+		schema := codec.EventSchema(topic)
+		if ids[schema], err = registry.Register(ctx, names.Input(topic), schema.Text()); err != nil {
+			return nil, err
+		}
+	}
+	return codec.Confluent(ids)
+}
