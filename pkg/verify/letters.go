@@ -113,7 +113,7 @@ func (h *history) noConflict(in *input, first *event.Entry) string {
 		return "it is what entry " + fmt.Sprint(first.Seq) + " was made of"
 	}
 	later := other.position.Topic == in.position.Topic && other.position.Offset > in.position.Offset ||
-		millis(first.CommittedAt) > in.letter.record.Timestamp.UnixMilli()
+		millis(first.CommittedAt) > in.letter.record.Timestamp.UnixMilli() && !h.chain.wentBack
 	if later {
 		return fmt.Sprintf("the event it conflicts with, %s, was processed after it", kafka.FormatPosition(first.Input))
 	}

@@ -27,7 +27,8 @@ type Options struct {
 	Settled bool
 	// MaxEventBytes is the processors'; 0 is codec.MaxEventBytes.
 	MaxEventBytes int
-	// SchemaByID asks the registry; nil where there is none.
+	// SchemaByID asks the registry; nil where there is none. An id that the
+	// registry doesn't know is kafka.ErrNoSuchSchema.
 	SchemaByID func(id uint32) (text string, err error)
 	// Wait bounds the wait for the processors to take what is in the inputs; 0
 	// is DefaultWait.
@@ -70,6 +71,8 @@ type verifier struct {
 	report     *report
 
 	replicaHashes []replicaHash
+	// registryErr is why the registry couldn't be asked.
+	registryErr error
 
 	// tamper stands between Kafka and the checks where a test spoils records:
 	// what it makes of one takes its place.
@@ -107,6 +110,9 @@ func (v *verifier) topics(ctx context.Context) error {
 // partition looks at one partition.
 func (v *verifier) partition(ctx context.Context, p int32) error {
 	h, err := v.load(ctx, p)
+	if err == nil {
+		err = v.registryErr
+	}
 	if err != nil || h == nil {
 		return err
 	}
@@ -125,8 +131,20 @@ func (v *verifier) partition(ctx context.Context, p int32) error {
 	return nil
 }
 
+// decoder reads what the processors read. A registry that is away makes no
+// record unreadable: it ends the run.
 func (v *verifier) decoder() *codec.Decoder {
-	return &codec.Decoder{MaxBytes: v.MaxEventBytes, SchemaByID: v.SchemaByID}
+	d := &codec.Decoder{MaxBytes: v.MaxEventBytes}
+	if ask := v.SchemaByID; ask != nil {
+		d.SchemaByID = func(id uint32) (string, error) {
+			text, err := ask(id)
+			if err != nil && !errors.Is(err, kafka.ErrNoSuchSchema) {
+				v.registryErr = err
+			}
+			return text, err
+		}
+	}
+	return d
 }
 
 // where is a record's place in Kafka.

@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -94,6 +96,60 @@ func (in *installation) start(name string) *process {
 	return p
 }
 
+// query starts a query service, waits until its replicas have caught up, and
+// gives its address.
+func (in *installation) query() string {
+	in.t.Helper()
+	address := freeAddress(in.t)
+	p := &process{t: in.t, name: "query", log: filepath.Join(in.dir, "query.log"), command: []string{
+		"query",
+		"--bootstrap-servers", in.servers,
+		"--application-id", in.names.Application,
+		"--topic-prefix", in.names.Prefix,
+		"--data-dir", filepath.Join(in.dir, "query"),
+		"--listen", address,
+	}}
+	in.t.Cleanup(p.end)
+	p.start()
+	url := "http://" + address
+	ctx, cancel := context.WithTimeout(in.t.Context(), endWithin)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !isReady(ctx, url) {
+		select {
+		case <-ctx.Done():
+			in.t.Fatalf("query isn't ready after %s", endWithin)
+		case <-again.C:
+		}
+	}
+	return url
+}
+
+func isReady(ctx context.Context, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
+// freeAddress is one that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
 // load is the trace as the acceptance asks for it.
 func load() []trace.Record {
 	o := trace.Defaults()
@@ -141,6 +197,7 @@ func (in *installation) disturbed(within time.Duration, happens func(context.Con
 	in.t.Helper()
 	ctx, cancel := context.WithCancel(in.t.Context())
 	defer cancel()
+	before := in.changes()
 	flowed := make(chan error, 1)
 	go func() {
 		defer cancel()
@@ -150,7 +207,9 @@ func (in *installation) disturbed(within time.Duration, happens func(context.Con
 	if err := <-flowed; err != nil {
 		in.t.Fatal(err)
 	}
-	in.t.Logf("%d records were in the changelog when the load had flowed", in.changes())
+	if in.changes() == before {
+		in.t.Error("nothing was processed while it happened")
+	}
 }
 
 // changes is how much stands in the changelog, markers included.
@@ -167,19 +226,25 @@ func (in *installation) changes() int64 {
 	return sum
 }
 
-// verify holds everything against the promise.
-func (in *installation) verify() {
+// verify holds everything against the promise, given the addresses of query
+// services.
+func (in *installation) verify(queries ...string) {
 	in.t.Helper()
 	ctx, cancel := context.WithTimeout(in.t.Context(), 3*endWithin)
 	defer cancel()
 	began := time.Now()
-	command := exec.CommandContext(ctx, program(in.t, "highwater"), "verify",
+	settings := []string{
+		"verify",
 		"--bootstrap-servers", in.servers,
 		"--application-id", in.names.Application,
 		"--topic-prefix", in.names.Prefix,
 		"--policies-file", filepath.Join(in.dir, "policies.yaml"),
 		"--wait", endWithin.String(),
-	)
+	}
+	if len(queries) > 0 {
+		settings = append(settings, "--query", strings.Join(queries, ","))
+	}
+	command := exec.CommandContext(ctx, program(in.t, "highwater"), settings...)
 	report, err := command.CombinedOutput()
 	in.t.Logf("highwater verify took %s:\n%s", time.Since(began).Round(time.Millisecond), report)
 	if err != nil {

@@ -15,10 +15,11 @@ func TestLoad(t *testing.T) {
 	in := install(t, 8)
 	in.start("p0")
 	in.start("p1")
+	query := in.query()
 	if err := in.flow(t.Context(), load(), flowing/3); err != nil {
 		t.Fatal(err)
 	}
-	in.verify()
+	in.verify(query)
 }
 
 // One processor after the other is killed, once a second while events flow,
@@ -26,6 +27,7 @@ func TestLoad(t *testing.T) {
 func TestLoadWhileProcessorsAreKilled(t *testing.T) {
 	in := install(t, 8)
 	processes := []*process{in.start("p0"), in.start("p1")}
+	query := in.query()
 	in.disturbed(flowing, func(ctx context.Context) {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -40,7 +42,7 @@ func TestLoadWhileProcessorsAreKilled(t *testing.T) {
 			p.start()
 		}
 	})
-	in.verify()
+	in.verify(query)
 	if kills := processes[0].kills + processes[1].kills; kills < 20 {
 		t.Errorf("only %d kills", kills)
 	}
@@ -50,6 +52,7 @@ func TestLoadWhileProcessorsAreKilled(t *testing.T) {
 func TestLoadWhileAllDisksAreLost(t *testing.T) {
 	in := install(t, 8)
 	processes := []*process{in.start("p0"), in.start("p1")}
+	query := in.query()
 	in.disturbed(flowing/2, func(ctx context.Context) {
 		tick := time.NewTicker(flowing / 6)
 		defer tick.Stop()
@@ -70,7 +73,7 @@ func TestLoadWhileAllDisksAreLost(t *testing.T) {
 			}
 		}
 	})
-	in.verify()
+	in.verify(query)
 	if processes[0].kills == 0 {
 		t.Error("nothing was killed")
 	}
