@@ -319,3 +319,29 @@ func TestEqualIsThatOfRows(t *testing.T) {
 		}
 	})
 }
+
+// What was rejected, and a revoke that knows no grant, change nothing and say
+// so.
+func TestRefusedChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history(t, func(s *step) {
+			var want event.Result
+			switch {
+			case s.op == nil:
+				return
+			case s.op.Outcome == event.Rejected:
+				want = event.Result{Outcome: event.Rejected, Code: s.op.Code, Amount: s.op.Amount}
+			case s.op.Kind == event.Revoke && !s.op.Marks.Has(event.KnownMark):
+				want = event.Result{Outcome: event.Ignored, Code: event.UnknownReference}
+			default:
+				if s.result.Outcome != event.Applied || s.result.Code != event.NoCode {
+					t.Fatalf("%v is %s (%s)", s, s.result.Outcome, s.result.Code)
+				}
+				return
+			}
+			if !s.result.Same(&want) || !s.before.Equal(s.after) {
+				t.Fatalf("%v is %+v, not %+v; the account changed: %v", s, s.result, want, !s.before.Equal(s.after))
+			}
+		})
+	})
+}

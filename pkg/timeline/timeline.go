@@ -118,7 +118,8 @@ func (t *Timeline[S, M]) StateAt(place event.Place, into *S, scratch *event.Resu
 // Edit changes the history at places that are covered and not behind end: it
 // walks the replays without and with the edits, lets visit see every step,
 // and brings ops, checkpoints and Head to the history with them. Head must be
-// the state at end. The edits stand in the order of their places.
+// the state at end. The edits stand in the order of their places; each puts an
+// op in or another in its place, since what was received stays.
 func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, visit func(*Step)) {
 	from := t.checkBefore(edits[0].Place)
 	next := from + 1
@@ -142,21 +143,16 @@ func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, vi
 	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
+// put brings an edit into the ops.
 func (t *Timeline[S, M]) put(e *Edit) {
 	i := t.Find(e.Place)
-	moved := 0
-	switch {
-	case e.Old == nil:
-		t.Ops = slices.Insert(t.Ops, i, *e.New)
-		moved = 1
-	case e.New == nil:
-		t.Ops = slices.Delete(t.Ops, i, i+1)
-		moved = -1
-	default:
+	if e.Old != nil {
 		t.Ops[i] = *e.New
+		return
 	}
+	t.Ops = slices.Insert(t.Ops, i, *e.New)
 	for c := len(t.Checks) - 1; c > 0 && !t.Checks[c].Place.Before(e.Place); c-- {
-		t.Checks[c].Index += moved
+		t.Checks[c].Index++
 	}
 }
 
@@ -176,6 +172,7 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 		t.StateAt(c.Place, state, scratch)
 		M(&c.State).CopyFrom(state)
 		t.Checks = slices.Insert(t.Checks, from+1, c)
+		t.changed++
 	}
 }
 

@@ -72,15 +72,17 @@ func (d *driver) edit(t *rapid.T) {
 		}
 	}
 	if len(d.all) > 0 {
-		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(d.all)-1), 0, 2, rapid.ID[int]).Draw(t, "others") {
+		others := rapid.SliceOfNDistinct(rapid.IntRange(0, len(d.all)-1), 0, 2, rapid.ID[int]).Draw(t, "others")
+		// The op at the oldest checkpoint is the first that isn't covered.
+		at := slices.IndexFunc(d.all, func(op event.Placed) bool { return op.IsAt(d.line.Checks[0].Place) })
+		if at >= 0 && !slices.Contains(others, at) && rapid.Bool().Draw(t, "at the oldest checkpoint") {
+			others = append(others, at)
+		}
+		for _, i := range others {
 			old := d.all[i]
-			e := timeline.Edit{Place: old.Place(), Old: &old}
-			if rapid.Bool().Draw(t, "replace") {
-				other := old
-				other.Amount = event.Amount(rapid.IntRange(0, 20).Draw(t, "new amount"))
-				e.New = &other
-			}
-			edits = append(edits, e)
+			other := old
+			other.Amount = event.Amount(rapid.IntRange(0, 20).Draw(t, "new amount"))
+			edits = append(edits, timeline.Edit{Place: old.Place(), Old: &old, New: &other})
 		}
 	}
 	if len(edits) == 0 {
@@ -105,39 +107,51 @@ func (d *driver) place(edits []timeline.Edit) {
 	d.reach(edits[0].Place)
 	for _, e := range edits {
 		d.all = slices.DeleteFunc(d.all, func(op event.Placed) bool { return e.Old != nil && op.IsAt(e.Place) })
-		if e.New != nil {
-			d.all = append(d.all, *e.New)
-		}
+		d.all = append(d.all, *e.New)
 	}
 	slices.SortFunc(d.all, byPlace)
 }
 
 // reach brings older ops back into memory, from the checkpoints written.
 func (d *driver) reach(place event.Place) {
-	if d.line.Covers(place) {
-		return
+	if !d.line.Covers(place) {
+		ops, older := d.written(place, d.line.Checks[0].Place)
+		d.line.Prepend(ops, older)
 	}
-	first := d.line.Checks[0].Place
-	older := []timeline.Check[toy]{{}}
+}
+
+// load makes the timeline anew from what was written, beginning with the last
+// checkpoint before a place.
+func (d *driver) load(place event.Place) {
+	ops, checks := d.written(place, event.EndOf(event.MaxTime))
+	d.line = timeline.Timeline[toy, *toy]{}
+	d.line.Start(checks[0].Place, &checks[0].State)
+	d.line.Resume(ops, checks[1:])
+	d.line.StateAt(d.end, &d.line.Head, &event.Result{})
+}
+
+// written are the ops and checkpoints from the last checkpoint before a place
+// on, up to an end: the ops including it, the checkpoints not.
+func (d *driver) written(place, end event.Place) ([]event.Placed, []timeline.Check[toy]) {
+	checks := []timeline.Check[toy]{{}}
 	for _, c := range d.stored {
 		switch {
 		case c.Place.Before(place):
-			older = []timeline.Check[toy]{copyOf(&c)}
-		case c.Place.Before(first):
-			older = append(older, copyOf(&c))
+			checks = []timeline.Check[toy]{copyOf(&c)}
+		case c.Place.Before(end):
+			checks = append(checks, copyOf(&c))
 		}
 	}
-	from := older[0].Place
 	var ops []event.Placed
 	for _, op := range d.all {
-		if p := op.Place(); from.Before(p) && !first.Before(p) {
+		if p := op.Place(); checks[0].Place.Before(p) && !end.Before(p) {
 			ops = append(ops, op)
 		}
 	}
-	for i := range older {
-		older[i].Index = len(ops) - len(behind(ops, older[i].Place))
+	for i := range checks {
+		checks[i].Index = len(ops) - len(behind(ops, checks[i].Place))
 	}
-	d.line.Prepend(ops, older)
+	return ops, checks
 }
 
 // behind are the ops behind a place.
@@ -156,31 +170,50 @@ func copyOf(c *timeline.Check[toy]) timeline.Check[toy] {
 }
 
 // commit writes the checkpoints that changed.
-func (d *driver) commit() {
+func (d *driver) commit(t *rapid.T) {
 	for i := range d.line.Checks {
 		c := &d.line.Checks[i]
 		if !c.Changed {
 			continue
 		}
-		c.Changed = false
+		if !d.line.Changed() {
+			t.Fatalf("the checkpoint at %v is to be written, but none is said to be", c.Place)
+		}
 		at, found := slices.BinarySearchFunc(d.stored, c.Place, func(s timeline.Check[toy], p event.Place) int { return s.Place.Compare(p) })
 		if !found {
 			d.stored = slices.Insert(d.stored, at, timeline.Check[toy]{})
 		}
 		d.stored[at] = copyOf(c)
 	}
+	d.line.Stored()
+	if d.line.Changed() || slices.ContainsFunc(d.line.Checks, func(c timeline.Check[toy]) bool { return c.Changed }) {
+		t.Fatal("something is to be written after everything was")
+	}
+	for i := range d.stored {
+		if want := stateAt(d.all, d.stored[i].Place); !d.stored[i].State.Equal(&want) {
+			t.Fatalf("I2: the checkpoint written for %v says %v, not %v", d.stored[i].Place, &d.stored[i].State, &want)
+		}
+	}
 }
 
 func (d *driver) trim(t *rapid.T) {
 	keep := rapid.IntRange(1, 3).Draw(t, "keep")
-	open := rapid.IntRange(0, len(d.line.Ops)).Draw(t, "open")
-	ops, checks := slices.Clone(d.line.Ops), len(d.line.Checks)
+	open := len(d.line.Ops)
+	if at := rapid.SampledFrom(d.line.Checks).Draw(t, "open at").Index + rapid.IntRange(-1, 1).Draw(t, "or beside it"); at >= 0 {
+		open = min(open, at)
+	}
+	ops, checks := slices.Clone(d.line.Ops), slices.Clone(d.line.Checks)
 	gone := d.line.Trim(keep, open)
 	if gone > open {
 		t.Fatalf("%d ops are forgotten, though those from %d on are open", gone, open)
 	}
-	if len(d.line.Checks) < min(keep, checks) || !slices.Equal(ops[gone:], d.line.Ops) {
-		t.Fatalf("trimming by %d leaves other ops", gone)
+	if len(d.line.Checks) < min(keep, len(checks)) || !slices.Equal(ops[gone:], d.line.Ops) {
+		t.Fatalf("trimming by %d leaves other ops, and %d checkpoints", gone, len(d.line.Checks))
+	}
+	for _, c := range checks[:len(checks)-len(d.line.Checks)] {
+		if c.Changed {
+			t.Fatalf("the checkpoint at %v is forgotten before it was written", c.Place)
+		}
 	}
 }
 
@@ -238,7 +271,7 @@ func TestI1I2I4AgainstNaiveReplays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := newDriver()
 		for range rapid.IntRange(1, 25).Draw(t, "actions") {
-			switch rapid.IntRange(0, 9).Draw(t, "action") {
+			switch rapid.IntRange(0, 10).Draw(t, "action") {
 			case 0, 1, 2:
 				for range rapid.IntRange(1, 60).Draw(t, "appended") {
 					d.appendOp(t)
@@ -248,12 +281,17 @@ func TestI1I2I4AgainstNaiveReplays(t *testing.T) {
 			case 4, 5, 6:
 				d.edit(t)
 			case 7:
-				d.commit()
+				d.commit(t)
 			case 8:
-				d.commit()
+				if rapid.Bool().Draw(t, "commit first") {
+					d.commit(t)
+				}
 				d.trim(t)
 			case 9:
 				d.stateAt(t)
+			case 10:
+				d.commit(t)
+				d.load(event.EndOf(event.Time(rapid.IntRange(0, int(d.end.Time)).Draw(t, "load"))))
 			}
 			d.check(t)
 		}
