@@ -326,7 +326,11 @@ func TestI4ManyInsertions(t *testing.T) {
 			}
 			if len(edits) > 0 {
 				d.place(edits)
+				checks := len(d.line.Checks)
 				d.line.Edit(&d.walk, edits, d.end, func(*timeline.Step) {})
+				if len(d.line.Checks) > checks {
+					d.commit(t)
+				}
 			}
 		}
 		d.check(t)
