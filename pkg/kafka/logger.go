@@ -65,7 +65,7 @@ func (l *clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 			keyvals = append(keyvals, "left_out", leftOut)
 		}
 	}
-	l.to.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
+	l.to.Log(context.Background(), to, "kafka client", append([]any{"said", msg}, keyvals...)...)
 }
 
 // admit says whether a message is logged now, and how many like it were not.

@@ -64,6 +64,9 @@ func (c *child) kill() {
 // Processors are killed while events flow, one, then both, with and without
 // their disks: every event has one entry.
 func TestKilledProcessors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a real broker, which -short leaves out")
+	}
 	servers, prefix := broker.Start(t), broker.Prefix(t)
 	names := kafka.Names{Application: strings.TrimSuffix(prefix, "-"), Prefix: prefix}
 	c := newCluster(t, strings.Split(servers, ","), names, 4)

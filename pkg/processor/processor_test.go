@@ -69,6 +69,7 @@ func (c *cluster) newClient(opts ...kgo.Opt) *kgo.Client {
 }
 
 func logger(t *testing.T) *slog.Logger {
+	t.Helper()
 	if os.Getenv("HIGHWATER_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
 	}

@@ -37,7 +37,11 @@ func (p *Processor) start(id int32, warm *standby) *worker {
 	go func() {
 		defer close(w.done)
 		defer cancel(nil)
-		if err := p.work(ctx, w, p.promote(warm)); err != nil {
+		switch err := p.work(ctx, w, p.promote(warm)); {
+		case err == nil:
+		case ctx.Err() != nil: // it is somebody else's by now
+			p.log.Warn("shard was stopped in trouble", "shard", id, "error", err)
+		default:
 			p.fail(fmt.Errorf("shard %d: %w", id, err)) // I3
 		}
 	}()
@@ -55,9 +59,6 @@ func (p *Processor) work(ctx context.Context, w *worker, store *state.Store) err
 		// I1: whoever fenced us was given the shard, or the broker gave up on a
 		// transaction. The group knows which.
 		if err := p.confirm(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil // it is somebody else's
-			}
 			return err
 		}
 	}

@@ -50,6 +50,7 @@ func newOffline(b *testing.B) *offline {
 
 // process takes records from poll to the applied state, a batch at a time.
 func (o *offline) process(b *testing.B, topic event.Topic, records []*kgo.Record) {
+	b.Helper()
 	o.inbox.add(topic, records)
 	for !o.inbox.empty() {
 		for !o.inbox.empty() && !o.isFull() {
@@ -130,6 +131,7 @@ func BenchmarkShard(b *testing.B) {
 
 // cpuTime is what the process has used of the processors.
 func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		b.Fatal(err)

@@ -35,28 +35,28 @@ type cluster struct {
 	producer   *kgo.Client
 }
 
-func newFakeCluster(t testing.TB, partitions int32) *cluster {
-	t.Helper()
+func newFakeCluster(tb testing.TB, partitions int32) *cluster {
+	tb.Helper()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(fake.Close)
-	return newCluster(t, kgo.SeedBrokers(fake.ListenAddrs()...), kafka.Names{Application: "app"}, partitions)
+	tb.Cleanup(fake.Close)
+	return newCluster(tb, kgo.SeedBrokers(fake.ListenAddrs()...), kafka.Names{Application: "app"}, partitions)
 }
 
-func newCluster(t testing.TB, seeds kgo.Opt, names kafka.Names, partitions int32) *cluster {
-	t.Helper()
-	c := &cluster{t: t, names: names, partitions: partitions}
-	c.client = kafka.CommonOptions([]kgo.Opt{seeds}, logger(t))
+func newCluster(tb testing.TB, seeds kgo.Opt, names kafka.Names, partitions int32) *cluster {
+	tb.Helper()
+	c := &cluster{t: tb, names: names, partitions: partitions}
+	c.client = kafka.CommonOptions([]kgo.Opt{seeds}, logger(tb))
 	producer, err := kgo.NewClient(c.options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(producer.Close)
+	tb.Cleanup(producer.Close)
 	c.producer = producer
-	if _, err := kafka.Apply(t.Context(), producer, kafka.Catalogue(names, partitions, -1)); err != nil {
-		t.Fatal(err)
+	if _, err := kafka.Apply(tb.Context(), producer, kafka.Catalogue(names, partitions, -1)); err != nil {
+		tb.Fatal(err)
 	}
 	return c
 }
@@ -64,12 +64,13 @@ func newCluster(t testing.TB, seeds kgo.Opt, names kafka.Names, partitions int32
 // options adds to those that every client has.
 func (c *cluster) options(more ...kgo.Opt) []kgo.Opt { return slices.Concat(c.client, more) }
 
-func logger(t testing.TB) *slog.Logger {
+func logger(tb testing.TB) *slog.Logger {
+	tb.Helper()
 	level := slog.LevelError + 1
 	if os.Getenv("HIGHWATER_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: level}))
 }
 
 // send produces JSON events and waits until Kafka has them.
@@ -261,8 +262,8 @@ func (r *runner) end(cause error) {
 }
 
 // until waits for a condition.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func until(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	again := time.NewTicker(2 * time.Millisecond)
@@ -270,7 +271,7 @@ func until(t testing.TB, what string, ok func() bool) {
 	for !ok() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("waited in vain: %s", what)
+			tb.Fatalf("waited in vain: %s", what)
 		case <-again.C:
 		}
 	}

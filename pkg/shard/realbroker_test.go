@@ -20,11 +20,24 @@ import (
 // What these tests look at, fencing, markers and recovery, shows on a real
 // broker only.
 
-func newRealCluster(t *testing.T, servers string, partitions int32) *cluster {
+func realBroker(t *testing.T) string {
+	t.Helper()
+	leaveOutIfShort(t)
+	return broker.Start(t)
+}
+
+func leaveOutIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a real broker, which -short leaves out")
+	}
+}
+
+func newRealCluster(t *testing.T, servers string) *cluster {
 	t.Helper()
 	prefix := broker.Prefix(t)
 	names := kafka.Names{Application: strings.TrimSuffix(prefix, "-"), Prefix: prefix}
-	return newCluster(t, kgo.SeedBrokers(strings.Split(servers, ",")...), names, partitions)
+	return newCluster(t, kgo.SeedBrokers(strings.Split(servers, ",")...), names, 1)
 }
 
 // stream sends numbered subtracts of one user until stopped.
@@ -86,7 +99,7 @@ func (e *entryCheck) upTo(n int64) {
 
 // I1.
 func TestZombieIsFenced(t *testing.T) {
-	c := newRealCluster(t, broker.Start(t), 1)
+	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
 	s := c.stream("alice", 2*time.Millisecond)
 	owner := c.run(0, newDisk(), nil)
@@ -105,7 +118,7 @@ func TestZombieIsFenced(t *testing.T) {
 // I1: an owner that froze with everything written holds nobody up, and can't
 // commit afterwards.
 func TestTakeoverEndsAnOpenTransaction(t *testing.T) {
-	c := newRealCluster(t, broker.Start(t), 1)
+	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
 	s := c.stream("alice", 2*time.Millisecond)
 	for range 5 {
@@ -141,8 +154,9 @@ func TestTakeoverEndsAnOpenTransaction(t *testing.T) {
 
 // A broker that dies in the middle of everything, and owners that die with it.
 func TestBrokerDies(t *testing.T) {
+	leaveOutIfShort(t)
 	b := broker.Own(t)
-	c := newRealCluster(t, b.Bootstrap(), 1)
+	c := newRealCluster(t, b.Bootstrap())
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
 	s := c.stream("alice", time.Millisecond)
 	d := newDisk()

@@ -259,9 +259,14 @@ func TestUnconfirmedCommits(t *testing.T) {
 			}
 			seq++
 		}
-		r.end(nil)
-		if random.IntN(2) == 0 {
+		switch random.IntN(3) {
+		case 0:
+			r.end(nil)
+		case 1:
+			r.end(nil)
 			d = newDisk()
+		case 2: // what flies is dropped, and so is what was not flushed
+			r.end(ErrLost)
 		}
 	}
 	if failed[0].Load() == 0 || failed[1].Load() == 0 {
@@ -312,6 +317,7 @@ func TestBatchesAreBounded(t *testing.T) {
 
 func TestDataLossStopsTheShard(t *testing.T) {
 	setup := func(t *testing.T) (*cluster, *disk, *kadm.Client) {
+		t.Helper()
 		c := newFakeCluster(t, 1)
 		now := time.Now()
 		c.send(event.Grants, "alice", grantJSON("alice", "g1", now, 1), grantJSON("alice", "g2", now, 1))
