@@ -84,7 +84,7 @@ func TestCorrection(t *testing.T) {
 		{func() {
 			c.Changes = append(c.Changes, event.Stretch{From: noon + 60_000_000, To: event.NoTime, Balances: event.Balances{Debt: 5}})
 			c.Entries, c.AfterFinal, c.Asset = nil, false, "tokens"
-		}, "alice: subtract e9, 1m14s late, changed balance from 12:00:00 on, +5 owed now tokens"},
+		}, "alice: subtract e9, 1m14s late, changed tokens balance from 12:00:00 on, +5 owed now"},
 		{func() { c.Changes[1].To = noon + 90_000_000; c.Asset = "credits"; c.Parts = 2 }, "alice: subtract e9, 1m14s late, changed balance 12:00:00 to 12:01:30, in 2 steps (part 1 of 2)"},
 		{func() { c.Changes, c.Asset = nil, ""; c.Parts = 1 }, "alice: subtract e9, 1m14s late, changed 0 entries"},
 	} {

@@ -102,10 +102,10 @@ func Correction(c *event.Correction) string {
 		if len(c.Entries) > 0 {
 			b.WriteString("; ")
 		}
-		b.WriteString(Stretches(c.Changes))
 		if c.Asset != event.DefaultAsset {
-			fmt.Fprintf(&b, " %s", c.Asset)
+			b.WriteString(c.Asset + " ")
 		}
+		b.WriteString(Stretches(c.Changes))
 	}
 	if c.AfterFinal {
 		b.WriteString(" (after final)")
