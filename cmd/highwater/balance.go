@@ -46,6 +46,7 @@ type balanceAnswer struct {
 		GrantID   string  `json:"grant_id"`
 		Remaining int64   `json:"remaining"`
 		ExpiresAt *string `json:"expires_at"`
+		State     string  `json:"state"`
 	} `json:"grants"`
 }
 
@@ -118,6 +119,9 @@ func (a *balanceAnswer) show(to io.Writer) {
 		until := "never expires"
 		if g.ExpiresAt != nil {
 			until = "expires " + *g.ExpiresAt
+		}
+		if g.State == "future" {
+			until = "not active yet, " + until
 		}
 		fmt.Fprintf(to, "  grant    %s: %s left, %s\n", plain.Text(g.GrantID), plain.Number(g.Remaining), until)
 	}

@@ -11,11 +11,14 @@ import (
 
 // commands are what the program can do; each is in the file of its name.
 type commands struct {
-	Topics      topics      `cmd:"" help:"Make the topics that Highwater needs."`
-	Send        send        `cmd:"" help:"Send events to Kafka, or to the ingest service."`
-	Tail        tail        `cmd:"" help:"Show records of a topic as they are committed."`
-	Balance     balance     `cmd:"" help:"Ask for a user's balance, now or at any time."`
-	DeadLetters deadLetters `cmd:"" help:"Look at what could not be applied, and go on."`
+	Dev         devCommand    `cmd:"" help:"Run everything in this process, for trying: broker, registry, services and sample events."`
+	Topics      topics        `cmd:"" help:"Make the topics that Highwater needs."`
+	Send        send          `cmd:"" help:"Send events to Kafka, or to the ingest service."`
+	Tail        tail          `cmd:"" help:"Show records of a topic as they are committed."`
+	Balance     balance       `cmd:"" help:"Ask for a user's balance, now or at any time."`
+	Verify      verifyCommand `cmd:"" help:"Prove the promise: replay every event from zero, and compare."`
+	DeadLetters deadLetters   `cmd:"" help:"Look at what could not be applied, and go on."`
+	Bench       benchCommand  `cmd:"" help:"Measure throughput, CPU and latency on this Kafka."`
 }
 
 var binary = service.Binary[commands]{

@@ -1,0 +1,30 @@
+// Package bench measures an installation from outside: it makes topics of its
+// own, starts processors as processes, gives them events, and reads what they
+// commit.
+//
+// It owns the load and its mix, the processes it starts, and the figures. It
+// never touches topics that it didn't make, and never counts an event that
+// wasn't committed.
+//
+// What is measured:
+//
+//   - throughput: all events are in Kafka before the processors start. The
+//     rate is that from the first transaction of the changelog to the last, the
+//     first one's events left out, so that a start isn't counted.
+//   - CPU: user and system time of each process over just that stretch, for a
+//     million events.
+//   - latency: at a steady rate, from handing an event to the producer to
+//     reading its entry, read committed. Both clocks are this process's own.
+//
+// The mix, in hundredths: 4 grants, 2 adds, 86 subtracts, 8 commands on orders;
+// 2 of them late by up to a minute, half of one a duplicate. Users are drawn
+// evenly, so that few accounts are hot.
+//
+//   - I1: equal seeds make equal loads.
+//   - I2: whatever it started or made is gone at the end, unless it is to be
+//     kept.
+//
+// Use:
+//
+//	result, err := bench.Run(ctx, bench.Options{...}, progress)
+package bench
