@@ -186,3 +186,18 @@ func TestBrokerDies(t *testing.T) {
 		t.Errorf("seq %d, the owner before had %d", got.Seq, meta.Seq)
 	}
 }
+
+// The largest record that an input takes goes to dead-letters as it is.
+func TestLargestRecordIsPutAside(t *testing.T) {
+	c := newRealCluster(t, realBroker(t))
+	value := strings.Repeat("x", kafka.MaxInputBytes-1<<10)
+	record := &kgo.Record{Topic: c.names.Input(event.Orders), Key: []byte("alice"), Value: []byte(value)}
+	if err := c.manualProducer().ProduceSync(t.Context(), record).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	c.run(0, newDisk(), nil)
+	letter := c.read(c.names.Output(kafka.DeadLetters), 0).next(1)[0]
+	if string(letter.Value) != value || header(letter, "__streams.errors.exception") != "malformed" {
+		t.Errorf("%d bytes, %v", len(letter.Value), letter.Headers)
+	}
+}

@@ -1,0 +1,98 @@
+package shard
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/codec"
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+)
+
+// What was said comes out in order and unharmed, however the arena moved and
+// however often the outbox was used.
+func TestOutboxKeepsWhatWasSaid(t *testing.T) {
+	o := newOutbox(kafka.Names{Application: "app", Prefix: "p."}, 3, codec.SingleObject())
+	for round := range 3 {
+		o.stamp = time.UnixMilli(int64(round))
+		count := 1500 * (3 - round)
+		for i := range count {
+			o.Balance(&event.Balance{UserID: fmt.Sprintf("user %d", i), Asset: "credits", Balances: event.Balances{Balance: int64(i)}})
+		}
+		if o.said[kafka.Balances] != count || o.empty() {
+			t.Fatalf("round %d: %d said", round, o.said[kafka.Balances])
+		}
+		i := 0
+		for r := range o.each {
+			var b event.Balance
+			if err := new(codec.Decoder).DecodeBalance(r.Value, &b); err != nil {
+				t.Fatal(err)
+			}
+			key := fmt.Sprintf(`["user %d","credits"]`, i)
+			if b.Balance != int64(i) || string(r.Key) != key || r.Topic != "p.balances" || r.Partition != 3 || !r.Timestamp.Equal(o.stamp) {
+				t.Fatalf("round %d: record %d is %s: %+v", round, i, r.Key, b)
+			}
+			i++
+		}
+		if i != count {
+			t.Fatalf("round %d: %d of %d came out", round, i, count)
+		}
+		o.reset()
+		for range o.each {
+			t.Fatal("something is left")
+		}
+		if !o.empty() || o.size != 0 {
+			t.Fatalf("%d bytes are left", o.size)
+		}
+	}
+}
+
+func TestOutboxTombstones(t *testing.T) {
+	o := newOutbox(kafka.Names{Application: "app"}, 3, codec.SingleObject())
+	o.OrderState(&event.OrderState{UserID: "alice", OrderID: "o1", Gone: true, Stamp: event.Stamp{Partition: 3, Seq: 7, Watermark: 12}})
+	for r := range o.each {
+		if r.Value != nil || string(r.Key) != `["alice","o1"]` {
+			t.Errorf("%s: %q", r.Key, r.Value)
+		}
+		got := header(r, "highwater.partition") + " " + header(r, "highwater.seq") + " " + header(r, "highwater.watermark")
+		if got != "3 7 12" {
+			t.Errorf("headers %s", got)
+		}
+	}
+}
+
+// A large batch is cut, each piece small enough for the topic.
+func TestOutboxCutsLargeBatches(t *testing.T) {
+	o := newOutbox(kafka.Names{Application: "app"}, 3, codec.SingleObject())
+	batch := bytes.Repeat([]byte("0123456789"), 900_000)
+	o.changelog("app-changelog", &kafka.ChangelogRecord{Shard: 3, Seq: 1, BatchHash: sha256.Sum256(batch), Batch: batch})
+	if len(o.changes) != 3 {
+		t.Fatalf("%d pieces", len(o.changes))
+	}
+	var joined kafka.Assembler
+	var last *kgo.Record
+	for r := range o.each {
+		if len(r.Value) > kafka.ChunkBytes+kafka.ChangelogHeaderBytes {
+			t.Errorf("a piece of %d bytes", len(r.Value))
+		}
+		piece, err := kafka.DecodeChangelogRecord(r.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := joined.Add(&piece)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last = r; whole && !bytes.Equal(piece.Batch, batch) {
+			t.Error("joined it is another batch")
+		}
+	}
+	if last != o.changes[2] {
+		t.Error("the last piece doesn't come last")
+	}
+}
