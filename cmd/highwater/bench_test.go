@@ -9,24 +9,8 @@ import (
 	"time"
 
 	"highwater/pkg/bench"
-	"highwater/pkg/processor"
 	"highwater/pkg/service"
 )
-
-// asProgram names the variable that makes this test binary one of the
-// programs, for tests that need a process of their own.
-const asProgram = "CLI_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	switch os.Getenv(asProgram) {
-	case "highwater":
-		main()
-	case "processor":
-		b := service.Binary[processor.Settings]{Name: "processor", Defaults: processor.Defaults(), Run: processor.Run}
-		os.Exit(b.Main(context.Background(), service.FromOS()))
-	}
-	os.Exit(m.Run())
-}
 
 // TestBench is the whole way, small.
 func TestBench(t *testing.T) {

@@ -115,6 +115,7 @@ func (r *reader) run(where, script string, want block) {
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
+	last, said := error(nil), ""
 	for {
 		var stdout, stderr bytes.Buffer
 		command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", r.replace.Replace(script))
@@ -126,22 +127,21 @@ func (r *reader) run(where, script string, want block) {
 		if err == nil {
 			return
 		}
+		if ctx.Err() == nil || last == nil { // else it was broken off
+			last, said = err, stdout.String()+stderr.String()
+		}
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			r.t.Errorf("%s: %v\n%s\nanswered:\n%s%s", where, err, script, stdout.String(), stderr.String())
+			r.t.Errorf("%s: %v\n%s\nanswered:\n%s", where, last, script, said)
 			return
 		}
 	}
 }
 
-// kcatProduce is how the documents produce.
-var kcatProduce = regexp.MustCompile(`\| *\\?\n? *kcat -b \S+ -P .*`)
-
-// withoutKcat sends with our own program what kcat would, and reads nothing.
+// withoutKcat runs this test binary in kcat's place.
 func withoutKcat(script string) string {
-	script = kcatProduce.ReplaceAllString(script, "| go run ./cmd/highwater send")
-	return regexp.MustCompile(`(?m)^kcat .*$`).ReplaceAllString(script, "")
+	return regexp.MustCompile(`(?m)(^|\| *|^ +)kcat `).ReplaceAllString(script, "${1}env "+asProgram+"=kcat go run ./cmd/highwater ")
 }
 
 // differs says how an answer isn't the one shown: JSON may have more fields
