@@ -300,7 +300,7 @@ func TestPartitions(t *testing.T) {
 	n := kafka.PartitionOf("alice", 3)
 	p := items[n].(map[string]any)
 	if p["partition"] != float64(n) || text(p["positions"]) != `["grants/`+text(n)+`/0"]` || p["seq"] != 1.0 || p["lag"] != 7.0 || p["ready"] != true ||
-		p["state_hash"] != w.shards[n].store.Meta().Hash.String() || p["changelog_offset"] != 2.0 || p["processed_at"] != at(0) {
+		p["state_hash"] != w.homes[n].store.Meta().Hash.String() || p["changelog_offset"] != 2.0 || p["processed_at"] != at(0) {
 		t.Errorf("%s", text(p))
 	}
 	if p := items[(n+1)%3].(map[string]any); p["changelog_offset"] != nil || p["processed_at"] != nil || text(p["positions"]) != "[]" {
@@ -344,7 +344,7 @@ func TestReadsWaitForAPosition(t *testing.T) {
 func TestNotReadyIsUnavailable(t *testing.T) {
 	w := newWorld(t, 1, Config{})
 	w.send(grant("alice", "e1", "g1", 5))
-	w.shards[0].ready = make(chan struct{})
+	w.homes[0].ready = make(chan struct{})
 	s := New(Config{})
 	w.handler = s.Handler(http.NewServeMux())
 	paths := []string{"/v1/users/alice/balance", "/v1/orders", "/v1/analytics/orders"}
@@ -353,7 +353,7 @@ func TestNotReadyIsUnavailable(t *testing.T) {
 			t.Errorf("%s before the states are open: %d %s", path, got.Code, got.Body)
 		}
 	}
-	s.Serve([]Partition{{Store: w.shards[0].store, WaitFor: w.shards[0].waitFor, Lag: func() int64 { return 9 }, Ready: w.shards[0].ready}})
+	s.Serve([]Partition{{Store: w.homes[0].store, WaitFor: w.homes[0].waitFor, Lag: func() int64 { return 9 }, Ready: w.homes[0].ready}})
 	if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "9 records") {
 		t.Errorf("ready: %v", err)
 	}

@@ -184,12 +184,15 @@ func (s *Service) tooLong(ctx context.Context, r *http.Request, err error) error
 		return err
 	}
 	s.metrics.timeouts.Inc()
-	return unavailable("", time.Second, "the read took longer than %s; ask for less at once", s.cfg.ReadTimeout)
+	return unavailable("", "the read took longer than %s; ask for less at once", s.cfg.ReadTimeout)
 }
 
-func unavailable(field string, retry time.Duration, format string, args ...any) *api.Problem {
+// retryAfter is when it is worth to ask again.
+const retryAfter = time.Second
+
+func unavailable(field, format string, args ...any) *api.Problem {
 	p := api.Problemf(http.StatusServiceUnavailable, api.Unavailable, field, format, args...)
-	p.RetryAfter = retry
+	p.RetryAfter = retryAfter
 	return p
 }
 
@@ -197,7 +200,7 @@ func unavailable(field string, retry time.Duration, format string, args ...any) 
 func (s *Service) open() ([]Partition, error) {
 	all := s.partitions.Load()
 	if all == nil {
-		return nil, unavailable("", time.Second, "not ready: the states aren't open yet")
+		return nil, unavailable("", "not ready: the states aren't open yet")
 	}
 	return *all, nil
 }
@@ -250,7 +253,7 @@ func (s *Service) ofEveryone(ctx context.Context, p *api.Params) ([]Partition, e
 
 // catchingUp is why a partition that is far behind isn't shown.
 func catchingUp(p *Partition) error {
-	return unavailable("", time.Second, "not ready: partition %d is catching up, %d records of the changelog to go", p.Store.Shard(), p.Lag())
+	return unavailable("", "not ready: partition %d is catching up, %d records of the changelog to go", p.Store.Shard(), p.Lag())
 }
 
 // minPosition is the parameter min_position; a zero one where it isn't given.
@@ -274,7 +277,7 @@ func (s *Service) wait(ctx context.Context, p *Partition, position event.Positio
 	case s.waits <- struct{}{}:
 		defer func() { <-s.waits }()
 	default:
-		return unavailable("min_position", time.Second, "too many reads wait already; try again")
+		return unavailable("min_position", "too many reads wait already; try again")
 	}
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.WaitTimeout)
@@ -283,7 +286,7 @@ func (s *Service) wait(ctx context.Context, p *Partition, position event.Positio
 	s.metrics.waitSeconds.Observe(time.Since(begin).Seconds())
 	if err != nil && ctx.Err() != nil {
 		s.metrics.waitTimeouts.Inc()
-		return unavailable("min_position", time.Second, "%s isn't included yet; try again", kafka.FormatPosition(position))
+		return unavailable("min_position", "%s isn't included yet; try again", kafka.FormatPosition(position))
 	}
 	return err
 }
@@ -301,7 +304,7 @@ func (s *Service) look(ctx context.Context, partitions []Partition, read func([]
 	case s.reads <- struct{}{}:
 		defer func() { <-s.reads }()
 	case <-ctx.Done():
-		return unavailable("", time.Second, "too many reads are open; try again")
+		return unavailable("", "too many reads are open; try again")
 	}
 	views := make([]view, 0, len(partitions))
 	readers := make([]*heeding, 0, len(partitions))

@@ -24,13 +24,13 @@ import (
 // world is a service over states in memory, and the engines that write them.
 type world struct {
 	tb      testing.TB
-	shards  []*shard
+	homes   []*home
 	handler http.Handler
 	now     event.Time
 }
 
-// shard is one partition's engine and state.
-type shard struct {
+// home is one partition's engine and state.
+type home struct {
 	store  *state.Store
 	engine *engine.Engine
 	next   [state.Topics]int64
@@ -64,9 +64,11 @@ const second = 1_000_000
 func newWorld(tb testing.TB, partitions int, cfg Config) *world {
 	tb.Helper()
 	w := &world{tb: tb, now: start}
+	shared := state.NewShared(64<<20, 0)
+	tb.Cleanup(shared.Close)
 	var parts []Partition
 	for i := range partitions {
-		store, err := state.Open(state.Options{Dir: "state", Shard: int32(i), FS: vfs.NewMem()})
+		store, err := state.Open(state.Options{Dir: "state", Shard: int32(i), FS: vfs.NewMem(), Shared: shared})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -75,7 +77,7 @@ func newWorld(tb testing.TB, partitions int, cfg Config) *world {
 				tb.Error(err)
 			}
 		})
-		s := &shard{store: store, ready: make(chan struct{}), applied: make(chan struct{})}
+		s := &home{store: store, ready: make(chan struct{}), applied: make(chan struct{})}
 		close(s.ready)
 		s.engine, err = engine.New(engine.Config{
 			Partition: int32(i), Lateness: 10 * second, IdleTimeout: 5 * second, FutureSkew: 300 * second, CacheBytes: 64 << 20,
@@ -84,7 +86,7 @@ func newWorld(tb testing.TB, partitions int, cfg Config) *world {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		w.shards = append(w.shards, s)
+		w.homes = append(w.homes, s)
 		parts = append(parts, Partition{Store: store, WaitFor: s.waitFor, Lag: func() int64 { return 7 }, Ready: s.ready})
 	}
 	cfg.Registry = prometheus.NewRegistry()
@@ -95,7 +97,7 @@ func newWorld(tb testing.TB, partitions int, cfg Config) *world {
 	return w
 }
 
-func (s *shard) waitFor(ctx context.Context, p event.Position) error {
+func (s *home) waitFor(ctx context.Context, p event.Position) error {
 	for {
 		s.mu.Lock()
 		applied := s.applied
@@ -133,14 +135,14 @@ func (w *world) send(events ...event.Event) []string {
 		}
 		e.TimeGiven = true
 		e.FillDefaults()
-		n := kafka.PartitionOf(e.User, int32(len(w.shards)))
+		n := kafka.PartitionOf(e.User, int32(len(w.homes)))
 		byShard[n] = append(byShard[n], e)
-		s := w.shards[n]
+		s := w.homes[n]
 		t := e.Kind.Topic()
 		positions = append(positions, fmt.Sprintf("%s/%d/%d", t, n, s.next[t-event.Grants]+int64(count(byShard[n], t))-1))
 	}
 	for n, own := range byShard {
-		w.shards[n].process(w.tb, w.now, n, own)
+		w.homes[n].process(w.tb, w.now, n, own)
 	}
 	return positions
 }
@@ -154,7 +156,7 @@ func count(events []event.Event, t event.Topic) (n int) {
 	return n
 }
 
-func (s *shard) process(tb testing.TB, now event.Time, partition int32, events []event.Event) {
+func (s *home) process(tb testing.TB, now event.Time, partition int32, events []event.Event) {
 	tb.Helper()
 	s.engine.Begin(now)
 	for i := range events {
@@ -185,7 +187,7 @@ func (s *shard) process(tb testing.TB, now event.Time, partition int32, events [
 func (w *world) tick(seconds int) {
 	w.tb.Helper()
 	w.now += event.Time(seconds) * second
-	for n, s := range w.shards {
+	for n, s := range w.homes {
 		s.process(w.tb, w.now, int32(n), nil)
 	}
 }
