@@ -109,7 +109,7 @@ func TestDevSample(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	r := startDev(t, "--sample", "--sample-over=2s")
 	r.await(" late changed ")
-	r.await("The sample is over: 10,")
+	r.await("The sample is over: of 10,")
 	invoke(t, "", "verify", "--bootstrap-servers="+r.address("Kafka")).wants(t, 0, "ok   timelines: ", "ok   inputs: ")
 	r.end()
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -146,9 +147,9 @@ type deadLetter struct {
 func readDeadLetter(record *kgo.Record) deadLetter {
 	header := func(key string) string {
 		// Ours come after those of whoever sent the record.
-		for i := len(record.Headers) - 1; i >= 0; i-- {
-			if record.Headers[i].Key == key {
-				return string(record.Headers[i].Value)
+		for _, h := range slices.Backward(record.Headers) {
+			if h.Key == key {
+				return string(h.Value)
 			}
 		}
 		return ""

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,7 +53,7 @@ func start(ctx context.Context, name, binary, dir string, environ []string) (*pr
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.told {
-			p.failure = fmt.Errorf("%s ended by itself (%v): %s", name, err, p.lastWords())
+			p.failure = fmt.Errorf("%s ended by itself: %w: %s", name, cmp.Or(err, errors.New("status 0")), p.lastWords())
 		}
 	}()
 	return p, nil

@@ -78,7 +78,8 @@ func (c *console) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			for range fetched { //nolint:revive // the reader ends before its client does
+			for range fetched {
+				continue // the goroutine ends before its client does
 			}
 			return ctx.Err()
 		case fetches := <-fetched:
@@ -130,18 +131,14 @@ func (c *console) take(ctx context.Context, fetches kgo.Fetches) error {
 func (c *console) status() string {
 	text := ""
 	if c.sample != nil && c.sample.total() > 0 && !c.over {
-		text = fmt.Sprintf("sample %s of %s  ", plain.Number(c.sample.sent.Load()), plain.Number(int64(c.sample.total())))
+		text = fmt.Sprintf("sample %s/%s  ", plain.Number(c.sample.sent.Load()), plain.Number(int64(c.sample.total())))
 	}
-	text += fmt.Sprintf("%s so far", c.rewritten())
+	text += fmt.Sprintf("%s, %s rewritten",
+		plain.Count(c.news.corrections, "late event", "late events"), plain.Count(c.news.entries, "entry", "entries"))
 	if at := c.watermark(); at > 0 {
 		text += "  complete up to " + plain.Clock(at, event.TimeOf(time.Now()))
 	}
 	return text
-}
-
-func (c *console) rewritten() string {
-	return fmt.Sprintf("%s rewrote balances and %s",
-		plain.Count(c.news.corrections, "late event", "late events"), plain.Count(c.news.entries, "entry", "entries"))
 }
 
 // watermark is that of the slowest partition; 0 until all have said one.
@@ -168,6 +165,8 @@ func (c *console) tellEnd() {
 	}
 	c.over = true
 	if c.sample.total() > 0 {
-		c.screen.line("\nThe sample is over: %s; %s. Everything goes on until Ctrl-C.", plain.Count(c.sample.total(), "record", "records"), c.rewritten())
+		c.screen.line("\nThe sample is over: of %s, %s rewrote balances, and changed %s said before. Everything goes on until Ctrl-C.",
+			plain.Count(c.sample.total(), "record", "records"),
+			plain.Count(c.news.corrections, "late event", "late events"), plain.Count(c.news.entries, "entry", "entries"))
 	}
 }

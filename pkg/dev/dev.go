@@ -68,6 +68,9 @@ func Run(ctx context.Context, process *service.Process, settings *Settings) (err
 			return err
 		}
 		screen.examples(at, settings.exampleUser(), time.Now())
+		if settings.Sample {
+			screen.line("%s", screen.strong("Late events, and what they rewrite (times are UTC)"))
+		}
 		return nil
 	}})
 	if err := group.Run(ctx); err != nil {
