@@ -43,7 +43,7 @@ function changed(correction) {
 }
 
 async function show(user, asset, at) {
-  const path = "v1/users/" + encodeURIComponent(user).replace(/^\.+$/, (dots) => "%2E".repeat(dots.length));
+  const path = "v1/users/" + encodeURIComponent(user);
   const [balance, corrections, entries] = await Promise.all([
     get(path + "/balance", { asset, at }),
     get(path + "/corrections", { asset, order: "desc", limit: "10" }),
