@@ -12,8 +12,9 @@ import (
 )
 
 type deadLetters struct {
-	List deadLettersList `cmd:"" help:"List dead letters: where they were, why, and what they hold."`
-	Skip deadLettersSkip `cmd:"" help:"Let a partition go on past a record that stops it: the record becomes a dead letter."`
+	List   deadLettersList   `cmd:"" help:"List dead letters: where they were, why, and what they hold."`
+	Replay deadLettersReplay `cmd:"" help:"Send dead letters to their topics again, untouched."`
+	Skip   deadLettersSkip   `cmd:"" help:"Let a partition go on past a record that stops it: the record becomes a dead letter."`
 }
 
 type deadLettersList struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,7 +141,7 @@ func TestServiceIsAway(t *testing.T) {
 // TestHelp holds every command to a help with an example.
 func TestHelp(t *testing.T) {
 	for _, command := range []string{
-		"topics apply", "send", "tail", "balance", "dead-letters list", "dead-letters skip",
+		"topics apply", "send", "tail", "balance", "dead-letters list", "dead-letters replay", "dead-letters skip", "verify", "dev", "bench",
 	} {
 		t.Run(command, func(t *testing.T) {
 			o := invoke(t, "", append(strings.Fields(command), "--help")...)
@@ -219,11 +220,7 @@ func TestTailShowsEveryTopic(t *testing.T) {
 		&kgo.Record{Topic: "alerts", Key: key, Value: e.AppendAlert(nil, &event.Alert{
 			UserID: user, Asset: "credits", Kind: event.ShortfallAlert, EventID: "e1", Message: "2 were not there", Value: "2", Limit: "0", Stamp: stamp})},
 		&kgo.Record{Topic: "watermarks", Key: []byte("1"), Value: e.AppendWatermark(nil, &event.Watermark{At: now, Stamp: stamp})},
-		&kgo.Record{Topic: "dead-letters", Key: key, Value: []byte{0xff, 0}, Headers: []kgo.RecordHeader{
-			{Key: "__streams.errors.topic", Value: []byte("grants")}, {Key: "__streams.errors.partition", Value: []byte("0")},
-			{Key: "__streams.errors.offset", Value: []byte("7")}, {Key: "__streams.errors.message", Value: []byte("no form is known")},
-			{Key: "__streams.errors.exception", Value: []byte("malformed")}, {Key: "highwater.seq", Value: []byte("0")},
-		}},
+		letter("", key, []byte{0xff, 0}, "malformed", 7),
 	)
 	for _, c := range []struct{ topic, line, json string }{
 		{"entries", "2026-01-01 00:00:00  alice  subtract  7 credits  2 short  balance 1,234  late  id e1", `"balance_after":1234`},
@@ -244,6 +241,44 @@ func TestTailShowsEveryTopic(t *testing.T) {
 	}
 	invoke(t, "", "dead-letters", "list", at, "--output=json").wants(t, 0, `"position":"grants/0/7","code":"malformed"`)
 	invoke(t, "", "tail", "balances", "order-states", at, "--user=bob", "--from-beginning", "--stop-at-end").wants(t, 0)
+}
+
+// letter is a dead letter of grants/0.
+func letter(prefix string, key, value []byte, code string, offset int, headers ...kgo.RecordHeader) *kgo.Record {
+	header := func(key, value string) kgo.RecordHeader { return kgo.RecordHeader{Key: key, Value: []byte(value)} }
+	return &kgo.Record{Topic: prefix + "dead-letters", Key: key, Value: value, Headers: append(headers,
+		header("__streams.errors.topic", prefix+"grants"), header("__streams.errors.partition", "0"), header("__streams.errors.offset", strconv.Itoa(offset)),
+		header("__streams.errors.message", "no form is known"), header("__streams.errors.exception", code),
+		header("highwater.partition", "0"), header("highwater.seq", strconv.Itoa(offset)), header("highwater.watermark", "0"),
+	)}
+}
+
+func TestDeadLettersReplay(t *testing.T) {
+	at := broker(t)
+	where := []string{at, "--topic-prefix=p.", "--application-id=app"}
+	with := func(args ...string) []string { return append(args, where...) }
+	invoke(t, "", with("topics", "apply")...).wants(t, 0)
+	key, own := []byte("alice"), kgo.RecordHeader{Key: "trace", Value: []byte("7")}
+	produce(t, at,
+		letter("p.", key, []byte(grantLine("alice", "e1")), "wrong_partition", 1, own),
+		letter("p.", key, []byte(grantLine("alice", "e1")), "wrong_partition", 2, own),
+		letter("p.", key, []byte("x"), "malformed", 3),
+	)
+	grants := with("tail", "grants", "--from-beginning", "--stop-at-end")
+	invoke(t, "", with("dead-letters", "replay", "--code=wrong_partition", "--dry-run")...).
+		wants(t, 0, "grants/0/1  wrong_partition", "1 letter would be sent again")
+	if o := invoke(t, "", grants...); o.stdout != "" {
+		t.Errorf("a dry run sent %s", o.stdout)
+	}
+	invoke(t, "", with("dead-letters", "replay", "--code=wrong_partition")...).wants(t, 0, "1 letter sent again")
+	if o := invoke(t, "", grants...); strings.Count(o.stdout, `"event_id":"e1"`) != 1 {
+		t.Errorf("sent %s", o.stdout)
+	}
+	invoke(t, "", with("dead-letters", "replay", "grants/0/3", "grants/0/9")...).
+		wants(t, 2, "1 letter sent again", "there is no dead letter of [grants/0/9]")
+	invoke(t, "", grants...).wants(t, 0, `"code":"malformed"`)
+	invoke(t, "", with("dead-letters", "replay")...).wants(t, 2, "name positions, or a --code")
+	invoke(t, "", with("dead-letters", "replay", "--code=nonsense")...).wants(t, 2, `there is no code "nonsense"`)
 }
 
 func TestDeadLettersSkip(t *testing.T) {

@@ -111,11 +111,11 @@ func (t *tail) Run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	defer client.Close()
-	r := reading{streams: streams, client: client, limit: t.Limit, user: t.User}
+	r := reading{streams: streams, client: client, limit: t.Limit, user: t.User, show: view.show, flush: view.to.Flush}
 	if err := r.begin(ctx, t); err != nil {
 		return err
 	}
-	err = r.run(ctx, view)
+	err = r.run(ctx)
 	return errors.Join(err, view.to.Flush())
 }
 
@@ -125,7 +125,7 @@ func (t *tail) newView(ctx context.Context, p *service.Process, several bool) (*
 		return nil, err
 	}
 	asJSON := t.Output == "json" || t.Output == "auto" && !isTerminal(p.Stdout)
-	return &view{to: bufio.NewWriter(p.Stdout), decoder: decoder, asJSON: asJSON, several: several}, nil
+	return &view{to: bufio.NewWriter(p.Stdout), names: t.names(), decoder: decoder, asJSON: asJSON, several: several}, nil
 }
 
 // place is a partition of a topic.
@@ -144,6 +144,9 @@ type reading struct {
 	// never.
 	ends  map[place]int64
 	shown int
+	// show takes a record; flush is called when there are no more for now.
+	show  func(stream, *kgo.Record) error
+	flush func() error
 }
 
 // begin looks up where to start and to end, and starts.
@@ -192,7 +195,7 @@ func (r *reading) begin(ctx context.Context, t *tail) error {
 }
 
 // run shows records until there are enough or the end is reached.
-func (r *reading) run(ctx context.Context, v *view) error {
+func (r *reading) run(ctx context.Context) error {
 	for r.ends == nil || len(r.ends) > 0 {
 		within, cancel := ctx, context.CancelFunc(func() {})
 		if r.ends != nil {
@@ -211,14 +214,14 @@ func (r *reading) run(ctx context.Context, v *view) error {
 			return fmt.Errorf("read %s/%d: %w", e.Topic, e.Partition, e.Err)
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
-			if err := r.take(records.Next(), v); err != nil {
+			if err := r.take(records.Next()); err != nil {
 				return err
 			}
 			if r.limit > 0 && r.shown == r.limit {
 				return nil
 			}
 		}
-		if err := v.to.Flush(); err != nil {
+		if err := r.flush(); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 	}
@@ -226,7 +229,7 @@ func (r *reading) run(ctx context.Context, v *view) error {
 }
 
 // take shows one record, if it is one to show.
-func (r *reading) take(record *kgo.Record, v *view) error {
+func (r *reading) take(record *kgo.Record) error {
 	at := place{record.Topic, record.Partition}
 	if end, ok := r.ends[at]; r.ends != nil {
 		if !ok || record.Offset >= end {
@@ -246,5 +249,5 @@ func (r *reading) take(record *kgo.Record, v *view) error {
 		}
 	}
 	r.shown++
-	return v.show(s, record)
+	return r.show(s, record)
 }

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,6 +17,7 @@ import (
 // view writes records for people or programs.
 type view struct {
 	to      *bufio.Writer
+	names   kafka.Names
 	decoder *codec.Decoder
 	asJSON  bool
 	// several topics are mixed: each line says which one it is of.
@@ -136,52 +135,13 @@ func (v *view) input(topic event.Topic, record *kgo.Record) string {
 	return position + "  " + plain.Event(&e)
 }
 
-// deadLetter is a dead letter as its headers tell of it.
-type deadLetter struct {
-	opaque
-	Partition string `json:"partition"`
-	Seq       string `json:"seq"`
-	Watermark string `json:"watermark"`
-}
-
-func readDeadLetter(record *kgo.Record) deadLetter {
-	header := func(key string) string {
-		// Ours come after those of whoever sent the record.
-		for _, h := range slices.Backward(record.Headers) {
-			if h.Key == key {
-				return string(h.Value)
-			}
-		}
-		return ""
-	}
-	d := deadLetter{Partition: header("highwater.partition"), Seq: header("highwater.seq"), Watermark: header("highwater.watermark")}
-	d.Position = strings.Join([]string{header("__streams.errors.topic"), header("__streams.errors.partition"), header("__streams.errors.offset")}, "/")
-	d.Code, d.Message, d.Key = header("__streams.errors.exception"), header("__streams.errors.message"), string(record.Key)
-	d.setValue(record.Value)
-	return d
-}
-
 func (v *view) deadLetter(record *kgo.Record) (string, error) {
-	d := readDeadLetter(record)
+	d := readDeadLetter(record, v.names)
 	if v.asJSON {
 		v.marshal(d)
 		return "", nil
 	}
 	return d.line(), nil
-}
-
-// shownBytes is how much of a dead letter's value a line shows.
-const shownBytes = 60
-
-func (d *deadLetter) line() string {
-	value := d.Value
-	if d.ValueBase64 != nil {
-		value = string(d.ValueBase64)
-	}
-	if len(value) > shownBytes {
-		value = value[:shownBytes] + "..."
-	}
-	return fmt.Sprintf("%s  %s  %s  key %s  value %s", d.Position, d.Code, plain.Text(d.Message), plain.Text(d.Key), plain.Text(value))
 }
 
 // tombstone is an order that is no longer live.

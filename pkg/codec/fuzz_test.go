@@ -14,19 +14,19 @@ import (
 )
 
 // goldenValues are all values of the golden files, by schema.
-func goldenValues(t testing.TB) map[Schema][][]byte {
-	t.Helper()
+func goldenValues(tb testing.TB) map[Schema][][]byte {
+	tb.Helper()
 	all := make(map[Schema][][]byte)
 	for _, s := range Schemas() {
 		text, err := os.ReadFile(goldenFile(s))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		lines := strings.Split(string(text), "\n")
 		for i := 1; i < len(lines); i += 3 {
 			value, err := hex.DecodeString(lines[i])
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			all[s] = append(all[s], value)
 		}

@@ -17,20 +17,20 @@ var logicalTypes = regexp.MustCompile(`, "logicalType": "[a-z-]+"(, "precision":
 
 // goavroCodec is the second implementation. It reads times and decimals as
 // they stand on the wire, since its own times end in the year 2262.
-func goavroCodec(t testing.TB, s Schema) *goavro.Codec {
-	t.Helper()
+func goavroCodec(tb testing.TB, s Schema) *goavro.Codec {
+	tb.Helper()
 	codec, err := goavro.NewCodec(logicalTypes.ReplaceAllString(s.Text(), ""))
 	if err != nil {
-		t.Fatalf("%v: %v", s, err)
+		tb.Fatalf("%v: %v", s, err)
 	}
 	return codec
 }
 
-func goavroCodecs(t testing.TB) map[Schema]*goavro.Codec {
-	t.Helper()
+func goavroCodecs(tb testing.TB) map[Schema]*goavro.Codec {
+	tb.Helper()
 	codecs := make(map[Schema]*goavro.Codec)
 	for _, s := range Schemas() {
-		codecs[s] = goavroCodec(t, s)
+		codecs[s] = goavroCodec(tb, s)
 	}
 	return codecs
 }
@@ -278,6 +278,7 @@ func TestRecordsAgreeWithGoavro(t *testing.T) {
 }
 
 func agreeAll[T any](t *testing.T, s Schema, records *rapid.Generator[T], enc *Encoder, encode func([]byte, *T) []byte, meant func(*T) native, decode func([]byte, *T) error) {
+	t.Helper()
 	t.Run(s.String(), func(t *testing.T) {
 		codec := goavroCodec(t, s)
 		rapid.Check(t, func(t *rapid.T) {

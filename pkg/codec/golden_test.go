@@ -102,8 +102,8 @@ func TestGolden(t *testing.T) {
 				if string(shown) != json {
 					t.Errorf("%s: shown as\n%s, was\n%s", name, shown, json)
 				}
-				var any any
-				if rest, err := avro.MustParse(s.Text()).DecodeSingleObject(value, &any); err != nil || len(rest) > 0 {
+				var anything any
+				if rest, err := avro.MustParse(s.Text()).DecodeSingleObject(value, &anything); err != nil || len(rest) > 0 {
 					t.Errorf("%s: another implementation leaves %d bytes: %v", name, len(rest), err)
 				}
 			}

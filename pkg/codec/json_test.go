@@ -49,7 +49,7 @@ func TestParseEventJSON(t *testing.T) {
 func TestJSONRefusals(t *testing.T) {
 	const base = `"type":"grant","event_id":"e1","user_id":"alice","occurred_at":2000,"grant_id":"g1","amount":100`
 	with := func(field string) []byte { return []byte(`{` + base + `,` + field + `}`) }
-	put := func(old, new string) []byte { return []byte(strings.Replace(`{`+base+`}`, old, new, 1)) }
+	put := func(was, is string) []byte { return []byte(strings.Replace(`{`+base+`}`, was, is, 1)) }
 	place := func(amount, price string) []byte {
 		return []byte(`{"type":"place","event_id":"e1","user_id":"alice","order_id":"o1","currency":"EUR","amount":` + amount + `,"price":` + price + `}`)
 	}

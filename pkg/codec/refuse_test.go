@@ -256,13 +256,13 @@ func TestRecordRefusals(t *testing.T) {
 	grant := plainGrant()
 	entry := event.Entry{EventID: "e", UserID: "u", Kind: event.Grant, ArrivedAt: event.NoTime, Result: event.Result{Outcome: event.Applied, Amount: 1}}
 	value := enc.AppendEntry(nil, &entry)
-	swapIn := func(value []byte, old, new string) []byte {
-		if !bytes.Contains(value, []byte(old)) {
-			t.Fatalf("% x has no % x", value, old)
+	swapIn := func(value []byte, was, is string) []byte {
+		if !bytes.Contains(value, []byte(was)) {
+			t.Fatalf("% x has no % x", value, was)
 		}
-		return bytes.Replace(value, []byte(old), []byte(new), 1)
+		return bytes.Replace(value, []byte(was), []byte(is), 1)
 	}
-	swap := func(old, new string) []byte { return swapIn(value, old, new) }
+	swap := func(was, is string) []byte { return swapIn(value, was, is) }
 	pause := entry
 	pause.Kind, pause.Input = event.Pause, event.Position{Topic: event.Orders, Offset: 1}
 	pause.Order = event.OrderChange{OrderID: "o1", Status: event.Paused}

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -27,9 +28,7 @@ func written(t interface{ Fatal(...any) }, text string, e *event.Event, more nat
 	fields := nativeEvent(e)
 	operation := fields["operation"].(native)
 	for name, v := range operation {
-		for field, value := range more {
-			v.(native)[field] = value
-		}
+		maps.Copy(v.(native), more)
 		for _, field := range []string{"effective_at", "expires_at"} {
 			if branch, ok := v.(native)[field].(native); ok {
 				v.(native)[field] = branch["long"]

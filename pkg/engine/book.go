@@ -121,7 +121,7 @@ func (e *Engine) orderOps(number uint64, orderID string, behindPlace event.Place
 
 // commands reads the commands of one order; with an empty id the cancel_alls.
 func (e *Engine) commands(number uint64, orderID string) []event.Placed {
-	prefix := appendCommandKey(nil, number, orderID)
+	prefix := commandsPrefix(number, orderID)
 	var keys [][]byte
 	for key := range e.rows.Scan(prefix, behind(prefix)) {
 		keys = append(keys, append(appendNumbered(nil, keyEvent, number), key[len(prefix):]...))

@@ -45,7 +45,7 @@ func (e *Engine) command(u *user, rec *Record) {
 		op.Amount = event.Amount(r.Order.Cancelled)
 	}
 	e.writeEvent(b.number, &op, ev)
-	e.rows.Set(appendPlace(appendCommandKey(nil, b.number, op.Ref), at), nil)
+	e.rows.Set(appendPlace(commandsPrefix(b.number, op.Ref), at), nil)
 	e.writeName(e.name, b.number, at)
 
 	e.sayEntry(e.fillEvent(u.id, "", &op, r))

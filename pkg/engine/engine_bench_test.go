@@ -50,6 +50,7 @@ func cpu() time.Duration {
 }
 
 func reportCPU(b *testing.B, since time.Duration) {
+	b.Helper()
 	b.ReportMetric(float64(cpu()-since)/float64(b.N), "cpu-ns/op")
 }
 

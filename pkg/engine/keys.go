@@ -169,9 +169,10 @@ func appendVanishedKey(b []byte, n uint64, p event.Place) []byte {
 	return append(append(appendNumbered(b, keyVanished, n), byte(p.Due)), p.ID...)
 }
 
-func appendCommandKey(b []byte, n uint64, orderID string) []byte {
-	b = append(appendNumbered(b, keyCommand, n), orderID...)
-	return append(b, 0)
+// commandsPrefix is what the keys of one order's commands begin with; a place
+// follows.
+func commandsPrefix(n uint64, orderID string) []byte {
+	return append(append(appendNumbered(nil, keyCommand, n), orderID...), 0)
 }
 
 func appendOrderKey(b []byte, n uint64, orderID string) []byte {

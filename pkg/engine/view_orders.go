@@ -44,7 +44,7 @@ func (t *orderTracker) apply(op *event.Placed, r *event.Result) {
 // orderBefore is an order before a place. Behind the user's last cancel_all no
 // order is live, so it replays no more than the commands since.
 func (v *View) orderBefore(book *Account, id string, place event.Place) *order.Order {
-	own, alls := appendCommandKey(nil, book.number, id), appendCommandKey(nil, book.number, "")
+	own, alls := commandsPrefix(book.number, id), commandsPrefix(book.number, "")
 	from := slices.Clone(own)
 	last := v.read(alls, appendPlace(slices.Clone(alls), place), true)
 	last.piece = 1
@@ -251,7 +251,7 @@ func (v *View) History(book *Account, id string, from event.Place) iter.Seq2[eve
 // visit returns false, and returns the order as it is then.
 func (v *View) walkCommands(book *Account, id string, from event.Place, visit func(*event.Placed, *event.Result) bool) *order.Order {
 	o := v.orderBefore(book, id, from)
-	ownPrefix, allsPrefix := appendCommandKey(nil, book.number, id), appendCommandKey(nil, book.number, "")
+	ownPrefix, allsPrefix := commandsPrefix(book.number, id), commandsPrefix(book.number, "")
 	own := v.read(appendPlace(slices.Clone(ownPrefix), from), behind(ownPrefix), false)
 	moreOwn := own.next()
 	firstAll := appendPlace(slices.Clone(allsPrefix), from)

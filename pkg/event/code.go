@@ -78,7 +78,7 @@ func (c Code) String() string { return codeNames[c] }
 
 // ParseCode finds a code by its name.
 func ParseCode(name string) (Code, bool) {
-	for c := NoCode; c < codes; c++ {
+	for c := range codes {
 		if codeNames[c] == name {
 			return c, true
 		}

@@ -108,7 +108,7 @@ func TestNamesRoundTrip(t *testing.T) {
 			t.Errorf("ParseOutcome(%q) = %v, %v", o, got, ok)
 		}
 	}
-	for c := NoCode; c < codes; c++ {
+	for c := range codes {
 		if got, ok := ParseCode(c.String()); !ok || got != c {
 			t.Errorf("ParseCode(%q) = %v, %v", c, got, ok)
 		}

@@ -21,6 +21,8 @@ import (
 //	                did; revokes know the grants of the script so far
 //	due <seconds>   performs the due items up to and including a time
 //	state           prints grants and debts
+//
+//nolint:thelper // the functions are the tests themselves, not helpers of one
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		s := script{grants: map[string]bool{}}

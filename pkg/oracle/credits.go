@@ -103,12 +103,12 @@ func (c *credits) step(m moment) (Item, bool, error) {
 	if m.taken == nil {
 		kind := m.place.Due.Kind()
 		item := Item{Kind: kind, ID: kind.String() + "/" + m.grant.id}
-		happens := false
+		fall := c.activate
 		if kind == event.Expired {
-			item.Result, happens = c.expire(m.grant)
-		} else {
-			item.Result, happens = c.activate(m.grant)
+			fall = c.expire
 		}
+		var happens bool
+		item.Result, happens = fall(m.grant)
 		return item, happens, nil
 	}
 	e := &m.taken.Event

@@ -35,9 +35,8 @@ func (j *journal) component(name string) Component {
 	}
 }
 
-func newTestGroup() (*Group, *prometheus.Registry) {
-	registry := prometheus.NewRegistry()
-	return newGroup(discard, newMetrics(registry, "test")), registry
+func newTestGroup() *Group {
+	return newGroup(discard, newMetrics(prometheus.NewRegistry(), "test"))
 }
 
 var errBroken = errors.New("broken")
@@ -173,7 +172,7 @@ func TestGroup(t *testing.T) {
 				if c.change != nil {
 					c.change(&components[0], &components[1], &components[2])
 				}
-				group, _ := newTestGroup()
+				group := newTestGroup()
 				for _, component := range components {
 					if inner := component.Run; inner != nil {
 						component.Run = func(ctx context.Context) error {
@@ -223,7 +222,7 @@ func checkParts(t *testing.T, err error, want []string) {
 
 func TestGroupReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		group, _ := newTestGroup()
+		group := newTestGroup()
 		group.Add(Component{Name: "slow", Start: func(context.Context) error { time.Sleep(time.Second); return nil }})
 		group.Add(Component{Name: "sticky", Stop: func(context.Context) error { time.Sleep(time.Second); return nil }})
 		want := func(text string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func (h *Health) Ready(ctx context.Context) Readiness {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	h.mu.Lock()
-	checks := h.checks[:len(h.checks):len(h.checks)]
+	checks := slices.Clip(h.checks)
 	h.mu.Unlock()
 	answer := Readiness{Ready: true, Checks: map[string]string{}}
 	for _, c := range checks {

@@ -126,7 +126,7 @@ func TestMetricNames(t *testing.T) {
 // serve runs a server with a group and returns its address and how to stop it.
 func serve(t *testing.T, s *Server, handler http.Handler) (url string, stop func() error) {
 	t.Helper()
-	group, _ := newTestGroup()
+	group := newTestGroup()
 	group.Add(s.Component(handler))
 	ctx, cancel := context.WithCancel(t.Context())
 	up, done := make(chan struct{}), make(chan error, 1)
@@ -197,7 +197,7 @@ func TestServerStops(t *testing.T) {
 
 // TestServerRefusesStrangers is I5 for settings that nothing has resolved.
 func TestServerRefusesStrangers(t *testing.T) {
-	group, _ := newTestGroup()
+	group := newTestGroup()
 	group.Add(NewServer("web", HTTP{Listen: "0.0.0.0:0"}, discard).Component(http.NewServeMux()))
 	if err := group.Run(t.Context()); exitStatus(err, false) != ExitUsage {
 		t.Errorf("got %v, want wrong use", err)
@@ -207,7 +207,7 @@ func TestServerRefusesStrangers(t *testing.T) {
 func TestServerAddressInUse(t *testing.T) {
 	first := NewServer("first", HTTP{Listen: "127.0.0.1:0", ShutdownTimeout: time.Second}, discard)
 	_, stop := serve(t, first, http.NewServeMux())
-	group, _ := newTestGroup()
+	group := newTestGroup()
 	group.Add(NewServer("second", HTTP{Listen: first.Addr().String()}, discard).Component(http.NewServeMux()))
 	err := group.Run(t.Context())
 	if err == nil || exitStatus(err, false) != ExitFailure || !strings.Contains(err.Error(), "start second: listen on "+first.Addr().String()) {

@@ -87,7 +87,7 @@ func (b Binary[S]) Main(ctx context.Context, in Invocation) int {
 	if !isService {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	err, stopping := supervise(ctx, run, signals, resolved.Frame.StopTimeout, logger)
+	stopping, err := supervise(ctx, run, signals, resolved.Frame.StopTimeout, logger)
 	status := exitStatus(err, stopping)
 	p.report(err, status, isService)
 	return status
@@ -143,7 +143,7 @@ var (
 
 // supervise runs the program in a goroutine of its own, so that a program that
 // doesn't stop can be left behind, and says whether it was told to stop.
-func supervise(ctx context.Context, run func(context.Context) error, signals <-chan os.Signal, timeout time.Duration, logger *slog.Logger) (err error, stopping bool) {
+func supervise(ctx context.Context, run func(context.Context) error, signals <-chan os.Signal, timeout time.Duration, logger *slog.Logger) (stopping bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
@@ -154,10 +154,10 @@ func supervise(ctx context.Context, run func(context.Context) error, signals <-c
 	for {
 		select {
 		case err := <-done:
-			return err, stopping
+			return stopping, err
 		case s := <-signals:
 			if stopping {
-				return errSecondSignal, true
+				return true, errSecondSignal
 			}
 			stopping = true
 			logger.Info("stopping", "signal", s.String(), "stop_timeout", FormatDuration(timeout))
@@ -166,7 +166,7 @@ func supervise(ctx context.Context, run func(context.Context) error, signals <-c
 			stopping, told = true, nil
 			deadline = time.After(timeout)
 		case <-deadline:
-			return errStopTimeout, true
+			return true, errStopTimeout
 		}
 	}
 }

@@ -295,7 +295,7 @@ func TestSupervise(t *testing.T) {
 					time.AfterFunc(at, func() { signals <- syscall.SIGTERM })
 				}
 				begin := time.Now()
-				err, stopping := supervise(t.Context(), c.run, signals, 30*time.Second, discard)
+				stopping, err := supervise(t.Context(), c.run, signals, 30*time.Second, discard)
 				if got := exitStatus(err, stopping); got != c.want {
 					t.Errorf("status %d (%v), want %d", got, err, c.want)
 				}
@@ -312,7 +312,7 @@ func TestSuperviseStopsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err, stopping := supervise(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil }, nil, time.Minute, discard)
+		stopping, err := supervise(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil }, nil, time.Minute, discard)
 		if err != nil || !stopping {
 			t.Errorf("err %v, stopping %v, want a graceful stop", err, stopping)
 		}

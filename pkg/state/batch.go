@@ -170,10 +170,8 @@ func (r *opReader) next() (err error) {
 }
 
 func (r *opReader) bytes() ([]byte, error) {
-	n, size := uint64(0), 1
-	if len(r.rest) > 0 && r.rest[0] < 0x80 {
-		n = uint64(r.rest[0])
-	} else if n, size = binary.Uvarint(r.rest); size <= 0 || size > binary.MaxVarintLen32 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || size > binary.MaxVarintLen32 {
 		return nil, errors.New("its length is damaged")
 	}
 	if n > uint64(len(r.rest)-size) {

@@ -69,6 +69,7 @@ func BenchmarkCycle(b *testing.B) {
 }
 
 func benchmarkCycle(b *testing.B, fs vfs.FS) {
+	b.Helper()
 	shared := NewShared(256<<20, 0)
 	defer shared.Close()
 	s, err := Open(Options{Dir: b.TempDir(), FS: fs, Shared: shared})

@@ -62,10 +62,6 @@ const (
 
 type keyRange struct{ from, to []byte }
 
-func (r *keyRange) contains(key []byte) bool {
-	return bytes.Compare(r.from, key) <= 0 && bytes.Compare(key, r.to) < 0
-}
-
 func newLayer(seed maphash.Seed) *layer {
 	return &layer{slots: make([]uint64, firstSlots), seed: seed}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"slices"
 )
 
 // Rows is a state as the engine sees it: what was applied, what was sealed and
@@ -48,8 +49,8 @@ func (r *Rows) Get(key []byte) (value []byte, ok bool) {
 	if value, ok, known := r.current.get(key, hash); known {
 		return value, ok
 	}
-	for i := len(r.sealed) - 1; i >= 0; i-- {
-		if value, ok, known := r.sealed[i].layer.get(key, hash); known {
+	for _, v := range slices.Backward(r.sealed) {
+		if value, ok, known := v.layer.get(key, hash); known {
 			return value, ok
 		}
 	}

@@ -339,7 +339,7 @@ func TestFatal(t *testing.T) {
 				t.Errorf("flushed: %v", err)
 			}
 			<-s.Fatal()
-			if err := <-told; err != s.Err() || len(told) > 0 {
+			if err := <-told; !errors.Is(err, s.Err()) || len(told) > 0 {
 				t.Errorf("told %v, it is %v", err, s.Err())
 			}
 			s.Rows().Set([]byte("k"), []byte("w"))
