@@ -75,11 +75,20 @@ func installed(t *testing.T) string {
 	return at
 }
 
-// produce puts records where the processor would.
+// produce puts records where their keys belong, produceTo where they say.
 func produce(t *testing.T, at string, records ...*kgo.Record) {
 	t.Helper()
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(strings.TrimPrefix(at, "--bootstrap-servers=")), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
+	produceWith(t, kgo.StickyKeyPartitioner(nil), at, records...)
+}
+
+func produceTo(t *testing.T, at string, records ...*kgo.Record) {
+	t.Helper()
+	produceWith(t, kgo.ManualPartitioner(), at, records...)
+}
+
+func produceWith(t *testing.T, partitioner kgo.Partitioner, at string, records ...*kgo.Record) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(at, "--bootstrap-servers=")), kgo.RecordPartitioner(partitioner))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +286,11 @@ func TestDeadLettersReplay(t *testing.T) {
 	invoke(t, "", with("dead-letters", "replay", "grants/0/3", "grants/0/9")...).
 		wants(t, 2, "1 letter sent again", "there is no dead letter of [grants/0/9]")
 	invoke(t, "", grants...).wants(t, 0, `"code":"malformed"`)
+	// A letter of hers in a partition where she doesn't live.
+	away := letter("p.", key, []byte("y"), "wrong_partition", 4)
+	away.Partition = (kafka.PartitionOf("alice", 4) + 1) % 4
+	produceTo(t, at, away)
+	invoke(t, "", with("dead-letters", "list", "--user=alice", "--output=lines")...).wants(t, 0, "key alice  value y")
 	invoke(t, "", with("dead-letters", "replay")...).wants(t, 2, "name positions, or a --code")
 	invoke(t, "", with("dead-letters", "replay", "--code=nonsense")...).wants(t, 2, `there is no code "nonsense"`)
 }

@@ -167,9 +167,11 @@ func (r *reading) begin(ctx context.Context, t *tail) error {
 	if t.FromBeginning {
 		from = kgo.NewOffset().AtStart()
 	}
+	// A letter lies where its record was found: its user may live elsewhere.
+	_, scattered := r.streams[t.names().Output(kafka.DeadLetters)]
 	consume := make(map[string]map[int32]kgo.Offset)
 	for partition := range n {
-		if r.user != "" && partition != kafka.PartitionOf(r.user, n) {
+		if r.user != "" && !scattered && partition != kafka.PartitionOf(r.user, n) {
 			continue
 		}
 		ends, err := kafka.HighWatermarks(ctx, r.client, partition, topics...)
