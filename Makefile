@@ -14,8 +14,10 @@ FUZZTIME ?= 30s
 REPEAT ?= 5
 BENCH ?= .
 
-# Tests that need a real broker are in these packages, and in no others.
+# Tests that need a real broker: all of these packages, and of others the tests named TestRealBroker..., which need the
+# build tag realbroker so that `make test` needs nothing but Go.
 BROKER := /test/(e2e|broker)(/|$$)
+BESIDE := ./pkg/replica ./pkg/shard ./pkg/processor
 # What has goroutines; the pure core has none, and is slow under the race detector.
 CONCURRENT := /(cmd/[^/]+|pkg/(codec|ingest|kafka|processor|query|replica|service|shard|state)|deploy/kafka/ready)$$
 
@@ -42,6 +44,7 @@ test: ## Run every test that needs no broker
 .PHONY: e2e
 e2e: ## Run the tests on a real Kafka broker (KAFKA_BOOTSTRAP_SERVERS, Docker, or Java and Maven)
 	$(call suite,e2e,go test -p 1 -count=1 -timeout 15m $$(go list ./... | grep -E '$(BROKER)'))
+	$(call suite,real-broker,go test -p 1 -count=1 -timeout 15m -tags realbroker -run '^TestRealBroker' $(BESIDE))
 
 .PHONY: race
 race: ## Run what is concurrent under the race detector
@@ -56,7 +59,7 @@ fmt: ## Say which files gofmt would change
 
 .PHONY: vet
 vet: ## Run go vet
-	$(call suite,vet,go vet ./...)
+	$(call suite,vet,go vet -tags realbroker ./...)
 
 .PHONY: lint
 lint: $(LINT) ## Run golangci-lint
@@ -105,6 +108,7 @@ nightly: ## Run what takes long: everything under race and repeated, long fuzzin
 	$(call suite,nightly-race,go test -race -timeout 2h $$(go list ./... | grep -vE '$(BROKER)'))
 	$(call suite,nightly-repeat,go test -count=$(REPEAT) -timeout 2h $$(go list ./... | grep -vE '$(BROKER)'))
 	$(call suite,nightly-e2e,go test -p 1 -count=$(REPEAT) -timeout 2h $$(go list ./... | grep -E '$(BROKER)'))
+	$(call suite,nightly-real-broker,go test -p 1 -count=$(REPEAT) -timeout 2h -tags realbroker -run '^TestRealBroker' $(BESIDE))
 	$(call suite,nightly-fuzz,$(MAKE) --no-print-directory fuzz FUZZTIME=10m)
 
 .PHONY: kafka

@@ -1,3 +1,5 @@
+//go:build realbroker
+
 package replica
 
 import (

@@ -1,3 +1,5 @@
+//go:build realbroker
+
 package shard
 
 import (
@@ -98,7 +100,7 @@ func (e *entryCheck) upTo(n int64) {
 }
 
 // I1.
-func TestZombieIsFenced(t *testing.T) {
+func TestRealBrokerZombieIsFenced(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
 	s := c.stream("alice", 2*time.Millisecond)
@@ -117,7 +119,7 @@ func TestZombieIsFenced(t *testing.T) {
 
 // I1: an owner that froze with everything written holds nobody up, and can't
 // commit afterwards.
-func TestTakeoverEndsAnOpenTransaction(t *testing.T) {
+func TestRealBrokerTakeoverEndsAnOpenTransaction(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
 	s := c.stream("alice", 2*time.Millisecond)
@@ -153,7 +155,7 @@ func TestTakeoverEndsAnOpenTransaction(t *testing.T) {
 }
 
 // A broker that dies in the middle of everything, and owners that die with it.
-func TestBrokerDies(t *testing.T) {
+func TestRealBrokerBrokerDies(t *testing.T) {
 	leaveOutIfShort(t)
 	b := broker.Own(t)
 	c := newRealCluster(t, b.Bootstrap())
@@ -188,7 +190,7 @@ func TestBrokerDies(t *testing.T) {
 }
 
 // The largest record that an input takes goes to dead-letters as it is.
-func TestLargestRecordIsPutAside(t *testing.T) {
+func TestRealBrokerLargestRecordIsPutAside(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	value := strings.Repeat("x", kafka.MaxInputBytes-1<<10)
 	record := &kgo.Record{Topic: c.names.Input(event.Orders), Key: []byte("alice"), Value: []byte(value)}
