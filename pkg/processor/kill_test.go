@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"highwater/pkg/kafka"
 	"highwater/pkg/service"
 	"highwater/test/broker"
@@ -105,4 +107,31 @@ func TestKilledProcessors(t *testing.T) {
 	began := time.Now()
 	tr.check()
 	t.Logf("%d events, all there %v after the last one", tr.sent.Load(), time.Since(began))
+}
+
+// A broker that dies takes the memberships with it; they come back, and so do
+// the shards.
+func TestProcessorsOutliveTheBroker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a real broker, which -short leaves out")
+	}
+	b, prefix := broker.Own(t), broker.Prefix(t)
+	names := kafka.Names{Application: strings.TrimSuffix(prefix, "-"), Prefix: prefix}
+	c := newCluster(t, []string{b.Bootstrap()}, names, 4)
+	tr := c.traffic()
+	first := c.start(vfs.NewMem(), func(cfg *Config) { cfg.InstanceID = "a" })
+	second := c.start(vfs.NewMem(), func(cfg *Config) { cfg.InstanceID = "b" })
+	until(t, "they share", func() bool { return len(first.owns()) == 2 && len(second.owns()) == 2 })
+	tr.flows(100)
+	if err := b.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	tr.flows(100)
+	until(t, "all shards run", func() bool { return len(first.owns())+len(second.owns()) == 4 })
+	t.Logf("all shards ran %v after the broker was back", time.Since(began))
+	tr.check()
 }

@@ -49,6 +49,8 @@ type Config struct {
 
 const (
 	defaultWatchEvery = 10 * time.Second
+	// maxMissing is how often in a row a topic may be missing.
+	maxMissing = 3
 	// confirmWithin bounds the wait for the group to confirm a member.
 	confirmWithin = time.Minute
 	// closeWithin bounds the flush of a state that is given back.
@@ -178,11 +180,12 @@ func (p *Processor) checkTopics(ctx context.Context) (kafka.Lineage, error) {
 }
 
 // watch finds topics that are deleted, created again or given more partitions
-// while shards run: readers alone wouldn't see all of it.
+// while shards run: readers alone wouldn't see all of it. A topic is deleted if
+// it is missing time and again: a broker that has just started may not know it.
 func (p *Processor) watch(ctx context.Context, before kafka.Lineage) {
 	tick := time.NewTicker(p.cfg.watchEvery)
 	defer tick.Stop()
-	for {
+	for missing := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -192,8 +195,12 @@ func (p *Processor) watch(ctx context.Context, before kafka.Lineage) {
 		if err == nil {
 			err = now.Continues(&before, p.names)
 		}
-		_, isTopic := errors.AsType[*kafka.TopicError](err)
-		if isTopic || kafka.ClassOf(err) == kafka.DataLoss {
+		if _, ok := errors.AsType[*kafka.TopicError](err); ok {
+			missing++
+		} else if err == nil {
+			missing = 0
+		}
+		if missing == maxMissing || kafka.ClassOf(err) == kafka.DataLoss {
 			p.fail(err)
 			return
 		}
@@ -228,13 +235,27 @@ func (p *Processor) heed(ctx context.Context) {
 			case errors.Is(err, kerr.FencedInstanceID):
 				p.fail(fmt.Errorf("group.instance.id: another process is %q in the group %s; give each its own: %w",
 					p.cfg.InstanceID, p.names.ProcessorGroup(), err))
-			case kafka.ClassOf(err) == kafka.Fatal:
+			case isRefused(err):
 				p.fail(fmt.Errorf("membership of the group %s: %w", p.names.ProcessorGroup(), err))
 			default:
 				p.log.Warn("membership is troubled; the client tries again", "error", err)
 			}
 		})
 	}
+}
+
+// isRefused tells a membership that will never be from one that was lost: the
+// client then joins again by itself.
+func isRefused(err error) bool {
+	for _, refusal := range []error{
+		kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.SaslAuthenticationFailed,
+		kerr.InvalidGroupID, kerr.InvalidSessionTimeout, kerr.InconsistentGroupProtocol, kerr.GroupMaxSizeReached,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }
 
 // assigned starts what the group gives.

@@ -79,6 +79,7 @@ func logger(t *testing.T) *slog.Logger {
 // process is a processor that runs.
 type process struct {
 	*Processor
+	t        *testing.T
 	stop     context.CancelFunc
 	done     chan struct{}
 	err      error
@@ -99,7 +100,7 @@ func (c *cluster) start(fs vfs.FS, change func(*Config)) *process {
 		change(&cfg)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	p := &process{Processor: New(cfg), stop: stop, done: make(chan struct{}), registry: registry}
+	p := &process{Processor: New(cfg), t: c.t, stop: stop, done: make(chan struct{}), registry: registry}
 	go func() {
 		defer close(p.done)
 		p.err = p.Run(ctx)
@@ -124,6 +125,11 @@ func (p *process) end(t *testing.T) error {
 
 // owns lists the shards that it has taken over.
 func (p *process) owns() []int32 {
+	select {
+	case <-p.done:
+		p.t.Fatalf("the processor ended with %v", p.err)
+	default:
+	}
 	var ids []int32
 	for _, s := range p.Shards() {
 		if s.Owner {

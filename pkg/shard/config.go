@@ -69,6 +69,8 @@ const (
 	landWithin = 10 * time.Second
 	// retryEvery is how often something that is away is asked again.
 	retryEvery = 250 * time.Millisecond
+	// maxMissing is how often a topic may seem not to exist.
+	maxMissing = 20
 	// landCheckEvery is how many events are processed between two looks at
 	// the commit on its way.
 	landCheckEvery = 128

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,19 @@ func (s *Shard) takeOver(ctx context.Context) error {
 	if err := s.fence(ctx); err != nil {
 		return err
 	}
+	if err := s.untilAnswered(ctx, s.prepare); err != nil {
+		return err
+	}
+	s.report()
+	s.cfg.Metrics.takeover.Observe(time.Since(began).Seconds())
+	meta := s.store.Meta()
+	s.log.Info("shard taken over", "seq", meta.Seq, "watermark", meta.Watermark, "chain", meta.Hash, "took", time.Since(began))
+	return nil
+}
+
+// prepare does what a takeover takes once nobody else commits. It may be done
+// again.
+func (s *Shard) prepare(ctx context.Context) error {
 	lineage, err := kafka.ReadLineage(ctx, s.client, s.cfg.Names)
 	if err != nil {
 		return err
@@ -40,14 +54,32 @@ func (s *Shard) takeOver(ctx context.Context) error {
 		return err
 	}
 	s.decoder = s.newDecoder(ctx)
-	if err := s.restart(ctx); err != nil {
-		return err
+	return s.restart(ctx)
+}
+
+// untilAnswered does something again for as long as it fails for reasons that
+// pass. A topic that seems not to exist may be one that a broker which has just
+// started doesn't know yet.
+func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) error) error {
+	missing := 0
+	for {
+		err := do(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, ok := errors.AsType[*kafka.TopicError](err); ok {
+			missing++
+		} else if kafka.ClassOf(err) != kafka.Retry {
+			return err
+		}
+		if missing > maxMissing {
+			return err
+		}
+		s.log.Debug("asking Kafka failed; trying again", "error", err)
+		if err := pause(ctx); err != nil {
+			return err
+		}
 	}
-	s.report()
-	s.cfg.Metrics.takeover.Observe(time.Since(began).Seconds())
-	meta := s.store.Meta()
-	s.log.Info("shard taken over", "seq", meta.Seq, "watermark", meta.Watermark, "chain", meta.Hash, "took", time.Since(began))
-	return nil
 }
 
 // fence makes every other owner of the transactional id unable to commit. It

@@ -27,7 +27,7 @@ func (s *Shard) findOut(ctx context.Context, f *flight) error {
 	}
 	// What the flight wrote is in the changelog up to here, or never will be.
 	s.rows.Abort()
-	if err := s.catchUp(ctx); err != nil {
+	if err := s.untilAnswered(ctx, s.catchUp); err != nil {
 		return err
 	}
 	switch meta := s.store.Meta(); {
@@ -41,7 +41,7 @@ func (s *Shard) findOut(ctx context.Context, f *flight) error {
 		return fmt.Errorf("%w: I1: the changelog is at batch %d with chain hash %s, not at this owner's %d with %s",
 			ErrFenced, meta.Seq, meta.Hash, f.seq, f.chain)
 	}
-	if err := s.restart(ctx); err != nil {
+	if err := s.untilAnswered(ctx, s.restart); err != nil {
 		return err
 	}
 	s.report()
