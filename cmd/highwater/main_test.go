@@ -154,7 +154,7 @@ func TestHelp(t *testing.T) {
 	} {
 		t.Run(command, func(t *testing.T) {
 			o := invoke(t, "", append(strings.Fields(command), "--help")...)
-			o.wants(t, 0, "Examples:", "highwater "+command, "Default: warn. [HIGHWATER_LOG_LEVEL]")
+			o.wants(t, 0, "Examples:", "highwater "+command, `--log-level="warn"`)
 		})
 	}
 }
