@@ -30,9 +30,6 @@ func realBroker(t *testing.T) string {
 
 func leaveOutIfShort(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a real broker, which -short leaves out")
-	}
 }
 
 func newRealCluster(t *testing.T, servers string) *cluster {

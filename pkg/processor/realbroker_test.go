@@ -1,3 +1,5 @@
+//go:build realbroker
+
 package processor
 
 import (
@@ -65,10 +67,7 @@ func (c *child) kill() {
 
 // Processors are killed while events flow, one, then both, with and without
 // their disks: every event has one entry.
-func TestKilledProcessors(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a real broker, which -short leaves out")
-	}
+func TestRealBrokerKilledProcessors(t *testing.T) {
 	servers, prefix := broker.Start(t), broker.Prefix(t)
 	names := kafka.Names{Application: strings.TrimSuffix(prefix, "-"), Prefix: prefix}
 	c := newCluster(t, strings.Split(servers, ","), names, 4)
@@ -111,10 +110,7 @@ func TestKilledProcessors(t *testing.T) {
 
 // A broker that dies takes the memberships with it; they come back, and so do
 // the shards.
-func TestProcessorsOutliveTheBroker(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a real broker, which -short leaves out")
-	}
+func TestRealBrokerProcessorsOutliveTheBroker(t *testing.T) {
 	b, prefix := broker.Own(t), broker.Prefix(t)
 	names := kafka.Names{Application: strings.TrimSuffix(prefix, "-"), Prefix: prefix}
 	c := newCluster(t, []string{b.Bootstrap()}, names, 4)
