@@ -24,12 +24,7 @@ import (
 
 func realBroker(t *testing.T) string {
 	t.Helper()
-	leaveOutIfShort(t)
 	return broker.Start(t)
-}
-
-func leaveOutIfShort(t *testing.T) {
-	t.Helper()
 }
 
 func newRealCluster(t *testing.T, servers string) *cluster {
@@ -153,7 +148,6 @@ func TestRealBrokerTakeoverEndsAnOpenTransaction(t *testing.T) {
 
 // A broker that dies in the middle of everything, and owners that die with it.
 func TestRealBrokerBrokerDies(t *testing.T) {
-	leaveOutIfShort(t)
 	b := broker.Own(t)
 	c := newRealCluster(t, b.Bootstrap())
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
