@@ -264,6 +264,25 @@ func TestEveryRuleHasAStory(t *testing.T) {
 	}
 }
 
+// Every reading is a rule that a story shows, but for those of the shell.
+func TestEveryReadingIsARule(t *testing.T) {
+	text, err := os.ReadFile("../../docs/decisions/0001-readings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := map[string]string{"25": "records of more than max.event.bytes are refused before the engine sees them"}
+	all := rules(t)
+	readings := regexp.MustCompile(`(?m)^(\d+)\. `).FindAllStringSubmatch(string(text), -1)
+	if len(readings) == 0 {
+		t.Fatal("no readings are found")
+	}
+	for _, m := range readings {
+		if rule := all["r"+m[1]]; (rule == "") != (shell[m[1]] != "") {
+			t.Errorf("reading %s is the rule %q of testdata/rules.txt, and one of the shell: %q", m[1], rule, shell[m[1]])
+		}
+	}
+}
+
 // rules are those that stories must show, by their ids.
 func rules(t *testing.T) map[string]string {
 	t.Helper()
