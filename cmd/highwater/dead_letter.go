@@ -75,6 +75,10 @@ func (d *deadLetter) line() string {
 // original is the record as it was sent.
 func (d *deadLetter) original(record *kgo.Record) (*kgo.Record, error) {
 	own := len(record.Headers) - len(deadLetterHeaders)
+	if own == 1 && record.Value == nil && record.Headers[0].Key == kafka.HeaderOmitted {
+		return nil, fmt.Errorf("dead letter of %s has nothing to send: the record has %s bytes, too many for a letter; send what it says in smaller events, and name the others by their positions",
+			d.Position, record.Headers[0].Value)
+	}
 	for i, name := range deadLetterHeaders {
 		if own < 0 || record.Headers[own+i].Key != name {
 			return nil, fmt.Errorf("dead letter %s/%d/%d lacks the header %s: something else wrote it", record.Topic, record.Partition, record.Offset, name)

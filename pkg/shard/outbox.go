@@ -200,17 +200,23 @@ func (o *outbox) Alert(a *event.Alert) {
 }
 
 // DeadLetter puts the input record aside as it came, with headers that say
-// why.
+// why. One that would fit no topic stays in the input, and the letter says so.
 func (o *outbox) DeadLetter(rec *engine.Record, d *event.DeadLetter) {
 	r := o.output(kafka.DeadLetters)
-	r.Key, r.Value = o.input.Key, o.input.Value
-	o.size += len(r.Key) + len(r.Value)
+	key, value, headers := o.input.Key, o.input.Value, o.input.Headers
 	message := d.Message
 	if d.Field != "" {
 		message = d.Field + ": " + d.Message
 	}
-	h := make([]kgo.RecordHeader, 0, len(o.input.Headers)+8)
-	h = append(h, o.input.Headers...)
+	if bytes, omits := kafka.LetterOmits(o.input); omits {
+		key, headers = kafka.OmittedLetter(o.input, bytes)
+		value = nil
+		message += "; the record is too large for a dead letter and stands in the input alone"
+	}
+	r.Key, r.Value = key, value
+	o.size += len(key) + len(value)
+	h := make([]kgo.RecordHeader, 0, len(headers)+8)
+	h = append(h, headers...)
 	h = append(h,
 		kgo.RecordHeader{Key: "__streams.errors.topic", Value: []byte(o.input.Topic)},
 		kgo.RecordHeader{Key: "__streams.errors.partition", Value: o.decimal(int64(rec.Input.Partition))},

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"highwater/pkg/codec"
+	"highwater/pkg/engine"
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
 )
@@ -94,5 +95,44 @@ func TestOutboxCutsLargeBatches(t *testing.T) {
 	}
 	if last != o.changes[2] {
 		t.Error("the last piece doesn't come last")
+	}
+}
+
+// A record that was compressed so well that it fits no topic as it is makes a
+// letter that says where it stands: the partition goes on.
+func TestOutboxOmitsWhatFitsNoTopic(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   kgo.Record
+		key  string
+		kept bool
+	}{
+		{"fits", kgo.Record{Key: []byte("alice"), Value: make([]byte, kafka.MaxInputBytes)}, "alice", true},
+		{"value", kgo.Record{Key: []byte("alice"), Value: make([]byte, kafka.MaxOutputBytes)}, "alice", false},
+		{"key", kgo.Record{Key: make([]byte, kafka.MaxOutputBytes), Value: []byte("{}")}, "", false},
+		{"header", kgo.Record{Key: []byte("alice"), Headers: []kgo.RecordHeader{{Key: "h", Value: make([]byte, kafka.MaxOutputBytes)}}}, "alice", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := newOutbox(kafka.Names{Application: "app"}, 3, codec.SingleObject())
+			c.in.Topic = "grants"
+			o.input = &c.in
+			o.DeadLetter(&engine.Record{Input: event.Position{Topic: event.Grants, Partition: 3, Offset: 9}},
+				&event.DeadLetter{Refusal: event.Refusal{Code: event.Malformed, Message: "too large"}})
+			for r := range o.each {
+				size := len(r.Key) + len(r.Value)
+				for _, h := range r.Headers {
+					size += len(h.Key) + len(h.Value)
+				}
+				if size > kafka.MaxOutputBytes-1<<10 || string(r.Key) != c.key {
+					t.Errorf("%d bytes under the key %q", size, r.Key)
+				}
+				if kept := header(r, kafka.HeaderOmitted) == ""; kept != c.kept || kept && len(r.Value) != len(c.in.Value) || !kept && r.Value != nil {
+					t.Errorf("omitted %q, value of %d bytes", header(r, kafka.HeaderOmitted), len(r.Value))
+				}
+				if header(r, "__streams.errors.exception") != "malformed" || header(r, "__streams.errors.offset") != "9" {
+					t.Errorf("headers %v", r.Headers)
+				}
+			}
+		})
 	}
 }
