@@ -16,3 +16,6 @@ func (e *Engine) ForgetAccounts() {
 	*e = *fresh
 	e.marks, e.begun = marks, true
 }
+
+// AssetNames is how many names of assets accounts share.
+func (e *Engine) AssetNames() int { return len(e.assets) }

@@ -121,6 +121,9 @@ func (e *Engine) addAccount(u *user, asset string) *account {
 	return a
 }
 
+// maxAssetNames bounds the names that are shared: producers choose them.
+const maxAssetNames = 4096
+
 // assetName is the one copy of an asset's name that accounts share.
 func (e *Engine) assetName(asset string) string {
 	if asset == event.DefaultAsset {
@@ -128,6 +131,9 @@ func (e *Engine) assetName(asset string) string {
 	}
 	name, ok := e.assets[asset]
 	if !ok {
+		if len(e.assets) >= maxAssetNames {
+			clear(e.assets)
+		}
 		name = strings.Clone(asset)
 		e.assets[name] = name
 	}
