@@ -38,8 +38,10 @@ import (
 // times, with the number of each in the place of #.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
+		t.Helper()
 		s := &story{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
 			switch d.Cmd {
 			case "partition":
 				*s = story{text: strings.Join(append([]string{"partition"}, settings(d)...), " ") + "\n"}
@@ -85,6 +87,7 @@ type story struct {
 // engine that keeps everything in memory and on one that keeps nothing, and
 // prints what is new.
 func (s *story) run(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
 	scenario, err := gen.Parse(s.text)
 	if err != nil {
 		d.Fatalf(t, "%v", err)
@@ -121,6 +124,7 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 
 // listen folds what a transaction published and holds that against a replay.
 func (s *story) listen(t *testing.T, d *datadriven.TestData, m *oracle.Model, r *oracle.Records) {
+	t.Helper()
 	for i := range r.Corrections {
 		c := &r.Corrections[i]
 		fmt.Fprintf(&s.parts, "%s part %d of %d: %d stretches, %d entries\n", c.Cause.EventID, c.Part, c.Parts, len(c.Changes), len(c.Entries))
@@ -173,6 +177,7 @@ func tell(out *strings.Builder, d *datadriven.TestData, r *oracle.Records) {
 
 // unfold writes the words for long things out.
 func unfold(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
 	number := func(s string, base int) int {
 		n, err := strconv.ParseUint(s, base, 31)
 		if err != nil {
@@ -228,6 +233,7 @@ func TestEveryRuleHasAStory(t *testing.T) {
 	given := map[event.Code]bool{}
 	code := regexp.MustCompile(`\((\w+)\)|dead-letter (\w+)`)
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
+		t.Helper()
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
