@@ -162,13 +162,17 @@ func (p *Processor) lock() (io.Closer, error) {
 	return lock, nil
 }
 
-// checkTopics makes sure that the topics are there and as they must be.
+// checkTopics makes sure that the topics are there and as they must be, and
+// the cluster's transactions too.
 func (p *Processor) checkTopics(ctx context.Context) (kafka.Lineage, error) {
 	client, err := kgo.NewClient(p.cfg.Shard.Client...)
 	if err != nil {
 		return kafka.Lineage{}, fmt.Errorf("client: %w", err)
 	}
 	defer client.Close()
+	if err := kafka.CheckTransactions(ctx, client); err != nil {
+		return kafka.Lineage{}, err
+	}
 	n, err := kafka.PartitionCount(ctx, client, p.names)
 	if err != nil {
 		return kafka.Lineage{}, err
