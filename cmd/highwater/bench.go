@@ -35,9 +35,10 @@ type benchCommand struct {
 func (benchCommand) Help() string {
 	return examples("It makes topics of its own, which it deletes at the end, fills them, starts processors, and measures: events a second, CPU for a million events "+
 		"of each process, and the time from producing an event to reading its entry, read committed. 4 in 100 events are grants, 2 adds, 86 subtracts, "+
-		"8 commands on orders; 2 come late by up to a minute, half of one is a duplicate.",
+		"8 commands on orders; 2 come late by up to a minute, half of one is a duplicate. The processors take their other settings from the environment.",
 		"highwater bench",
 		"highwater bench --events 5000000 --processors 4 --output json",
+		"HIGHWATER_CACHE_BYTES=1GiB highwater bench --users 1000000",
 		`highwater bench --broker-pid "$(pgrep -f kafka.Kafka)"`)
 }
 
