@@ -165,12 +165,14 @@ func (e *Engine) advance() {
 			e.visit(bucket)
 		}
 	}
-	if !e.keepAppointments(to) {
-		return
+	if e.keepAppointments(to) && e.closeWindows() {
+		e.meta.settledTo = to
 	}
-	e.meta.settledTo = to
-	e.closeWindows()
 }
+
+// full reports whether the transaction may hold no more of what the
+// watermark's move causes.
+func (e *Engine) full() bool { return e.cfg.MaxMoves > 0 && e.moves >= e.cfg.MaxMoves }
 
 // Busy reports whether the watermark's move has more to do than one
 // transaction may hold. Then the transaction must be committed, and no record
@@ -221,7 +223,7 @@ func (e *Engine) loadAgenda() {
 // false where the transaction is full before that.
 func (e *Engine) keepAppointments(to event.Time) bool {
 	for len(e.agenda) > 0 && e.agenda[0].at.Time <= to {
-		if e.cfg.MaxMoves > 0 && e.moves >= e.cfg.MaxMoves {
+		if e.full() {
 			return false
 		}
 		p := e.agenda.pop()

@@ -176,34 +176,35 @@ func overflowTotal(entry *event.Entry, e *Engine) string {
 	return strconv.FormatUint(total+uint64(entry.Amount), 10)
 }
 
-// waitForGrant remembers a revoke whose grant has not been received.
+// waitForGrant remembers a revoke whose grant has not been received: a name
+// tells that there is one, and a row of its own which.
 func (e *Engine) waitForGrant(u *user, a *account, op *event.Placed) {
 	e.key = appendName(e.key[:0], nameRevoke, u.id, op.Ref, e.key2)
-	waiting, _ := e.rows.Get(e.key)
-	place := appendPlace(appendNumber(nil, a.number), op.Place())
-	value := append(slices.Clone(waiting), byte(len(place)>>8), byte(len(place)))
-	value = append(value, place...)
-	e.key = appendName(e.key[:0], nameRevoke, u.id, op.Ref, e.key2)
-	e.rows.Set(e.key, value)
+	e.rows.Set(e.key, nil)
+	e.key[0] = keyWaiting
+	e.key = appendPlace(appendNumber(e.key, a.number), op.Place())
+	e.rows.Set(e.key, nil)
 }
 
 // wakeRevokes makes the revokes that waited for a grant known, as edits.
 func (e *Engine) wakeRevokes(u *user, a *account, id string, edits []timeline.Edit) []timeline.Edit {
-	e.key = appendName(e.key[:0], nameRevoke, u.id, id, e.key2)
-	waiting, ok := e.rows.Get(e.key)
-	if !ok {
+	name := appendName(nil, nameRevoke, u.id, id, e.key2)
+	if _, ok := e.rows.Get(name); !ok {
 		return edits
 	}
-	waiting = slices.Clone(waiting)
-	e.rows.Delete(appendName(nil, nameRevoke, u.id, id, e.key2))
-	for len(waiting) > 2 {
-		n := int(waiting[0])<<8 | int(waiting[1])
-		where := waiting[2 : 2+n]
-		waiting = waiting[2+n:]
+	e.rows.Delete(name)
+	prefix := append([]byte{keyWaiting}, name[1:]...)
+	var waiting [][]byte
+	for key := range e.rows.Scan(prefix, behind(prefix)) {
+		waiting = append(waiting, slices.Clone(key))
+	}
+	for _, key := range waiting {
+		e.rows.Delete(key)
+		where := key[len(prefix):]
 		if numberOf(where) != a.number {
 			continue
 		}
-		key := append([]byte{keyEvent}, where...)
+		key = append([]byte{keyEvent}, where...)
 		row, _ := e.rows.Get(key)
 		before, extra := new(event.Placed), event.Event{}
 		if !e.readEvent(key, row, before, &extra) {

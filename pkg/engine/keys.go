@@ -42,6 +42,9 @@ const (
 	keyAllLive
 	// keyWindow: start currency -> statistics.
 	keyWindow
+	// keyWaiting: name (of a revoked grant) number place: a revoke that waits
+	// for its grant.
+	keyWaiting
 )
 
 const (

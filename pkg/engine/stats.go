@@ -74,25 +74,35 @@ func (e *Engine) window(id windowID) *openWindow {
 	return w
 }
 
-// closeWindows makes the windows final that have ended at the watermark.
-func (e *Engine) closeWindows() {
+// closeWindows makes the windows final that have ended at the watermark; it
+// reports false where the transaction is full before that.
+func (e *Engine) closeWindows() bool {
 	closedTo := order.WindowOf(e.marks.At) // windows that start before it have ended
 	if closedTo <= e.meta.finalTo {
-		return
+		return true
 	}
+	upTo, last := closedTo, event.NoTime
 	var ids []windowID
 	for key := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), appendWindowKey(nil, closedTo, "")) {
-		ids = append(ids, windowID{event.Time(be64(string(key[1:9]))), string(key[9:])})
+		start := event.Time(be64(string(key[1:9])))
+		if start != last && e.full() {
+			upTo = start
+			break
+		}
+		e.moves++
+		last = start
+		ids = append(ids, windowID{start, string(key[9:])})
 	}
 	for _, id := range ids {
 		e.window(id)
 	}
 	for id, w := range e.windows {
-		if id.start < closedTo && !w.final {
+		if id.start < upTo && !w.final {
 			w.final, w.cause = true, e.marks.At
 		}
 	}
-	e.meta.finalTo = closedTo
+	e.meta.finalTo = upTo
+	return upTo == closedTo
 }
 
 // commitWindows publishes the windows that changed.

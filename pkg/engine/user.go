@@ -70,7 +70,7 @@ const keepChecks = 5
 const (
 	userBytes    = 300
 	accountBytes = 700
-	placedBytes  = 240
+	placedBytes  = 180
 	orderBytes   = 500
 )
 

@@ -44,7 +44,7 @@ func Catalogue(names Names, partitions int32, replicationFactor int16) []Topic {
 			"max.message.bytes":      strconv.Itoa(MaxInputBytes),
 		}, map[string]string{
 			// Events are the truth; nothing else can prove the answers.
-			"retention.ms": "-1",
+			"retention.ms": "-1", "retention.bytes": "-1",
 		}))
 	}
 	for _, o := range Outputs() {
@@ -54,7 +54,7 @@ func Catalogue(names Names, partitions int32, replicationFactor int16) []Topic {
 		}
 		initial := map[string]string{}
 		if !o.IsCompacted() {
-			initial["retention.ms"] = "-1"
+			initial["retention.ms"], initial["retention.bytes"] = "-1", "-1"
 		}
 		all = append(all, topic(names.Output(o), map[string]string{
 			"cleanup.policy":    policy,

@@ -92,7 +92,7 @@ type Processing struct {
 	// CommitInterval is the pause between a commit and the next transaction.
 	CommitInterval time.Duration `name:"commit-interval" default:"1ms" max:"10s" help:"Shortest pause between a commit and the next transaction of a shard."`
 	// CacheBytes bounds the decoded accounts kept in memory, all shards together.
-	CacheBytes Bytes `name:"cache-bytes" default:"128MiB" min:"1MiB" help:"Memory for hot accounts, all shards of the process together."`
+	CacheBytes Bytes `name:"cache-bytes" default:"512MiB" min:"1MiB" help:"Memory for hot accounts, all shards of the process together."`
 	// BlockCacheBytes bounds the store's block cache, all shards together.
 	BlockCacheBytes Bytes `name:"block-cache-bytes" default:"128MiB" min:"1MiB" help:"Memory for blocks of the store, all shards of the process together."`
 }
