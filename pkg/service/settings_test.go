@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 		Topics:     Topics{Partitions: 4, ReplicationFactor: -1},
 		Time:       Time{AllowedLateness: 10 * time.Second, IdleTimeout: 5 * time.Second, IdlePolicy: "clock", FutureSkew: 5 * time.Minute},
 		Output:     Output{Settled: true, Format: "single-object"},
-		Processing: Processing{UnknownSchema: "stop", MaxEventsPerTransaction: 5000, MaxBytesPerTransaction: 4 << 20, CommitInterval: time.Millisecond, CacheBytes: 128 << 20, BlockCacheBytes: 128 << 20},
+		Processing: Processing{UnknownSchema: "stop", MaxEventsPerTransaction: 5000, MaxBytesPerTransaction: 4 << 20, CommitInterval: time.Millisecond, CacheBytes: 512 << 20, BlockCacheBytes: 128 << 20},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080", ShutdownTimeout: 10 * time.Second},
 	}
 	if got != want {
