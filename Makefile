@@ -19,7 +19,7 @@ BENCH ?= .
 BROKER := /test/(e2e|broker)(/|$$)
 BESIDE := ./pkg/replica ./pkg/shard ./pkg/processor
 # What has goroutines; the pure core has none, and is slow under the race detector.
-CONCURRENT := /(cmd/[^/]+|pkg/(codec|ingest|kafka|processor|query|replica|service|shard|state)|deploy/kafka/ready)$$
+CONCURRENT := /(cmd/[^/]+|pkg/(bench|codec|dev|ingest|kafka|processor|query|replica|service|shard|state)|deploy/kafka/ready)$$
 
 # $(call suite,NAME,COMMAND) runs a command and says on a line of its own how it ended. Steps are joined by &&: behind an
 # || the shell doesn't stop at the first failure by itself.
