@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -96,7 +97,9 @@ func newBareFixture(tb testing.TB, broker *kfake.Cluster, seeds []string, change
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = component.Run(ctx) })
-	server := httptest.NewServer(f.service.Handler(http.NewServeMux()))
+	server := httptest.NewUnstartedServer(f.service.Handler(http.NewServeMux()))
+	server.Config.ErrorLog = log.New(complaints{tb}, "", 0)
+	server.Start()
 	f.url = server.URL
 	f.client = &http.Client{Transport: &http.Transport{}}
 	tb.Cleanup(func() {
@@ -119,6 +122,14 @@ func testLogger(tb testing.TB) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: level}))
+}
+
+// complaints fails a test at whatever the HTTP server complains about.
+type complaints struct{ tb testing.TB }
+
+func (c complaints) Write(text []byte) (int, error) {
+	c.tb.Errorf("the HTTP server says: %s", text)
+	return len(text), nil
 }
 
 // await waits for a condition.

@@ -65,6 +65,16 @@ func (b *inbound) arm() error {
 	return nil
 }
 
+// leave ends the reading. What still comes is let in for a while, unasked: a
+// connection closed on it would take the last results with it.
+func (b *inbound) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended {
+		_ = b.control.SetReadDeadline(time.Now().Add(unreadTimeout))
+	}
+}
+
 // stop ends the read that waits, and all later ones, with err.
 func (b *inbound) stop(err error) {
 	b.mu.Lock()

@@ -101,6 +101,7 @@ func (s *Service) Handler(mux *http.ServeMux) http.Handler {
 	// it: browsers say where a request comes from, other clients don't.
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w, r = answerEarly(w, r)
 		if err := crossOrigin.Check(r); err != nil {
 			api.Problemf(http.StatusForbidden, "cross_origin", "Origin", "a page of another site can't write here").WriteTo(w)
 			return

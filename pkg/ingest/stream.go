@@ -28,9 +28,6 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request) error {
 		return unavailable("nothing was recorded: " + err.Error())
 	}
 	control := http.NewResponseController(w)
-	if err := control.EnableFullDuplex(); err != nil {
-		return fmt.Errorf("stream both ways: %w", err)
-	}
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
 	w.Header().Set("Content-Type", ndjsonType)
@@ -64,6 +61,7 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request) error {
 		s.cfg.Logger.Info("stream was cut off", "error", err)
 		panic(http.ErrAbortHandler) // an answer that breaks off isn't whole
 	}
+	in.leave()
 	return nil
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -225,16 +226,17 @@ func TestStreamStops(t *testing.T) {
 func TestStreamEndedBeforeStop(t *testing.T) {
 	f := newFixture(t, nil)
 	release := f.hold()
-	c := f.converse()
-	c.say(addJSON("a") + "\n")
-	c.to.Close()
+	answers := make(chan answer, 1)
+	// Of a known length, so that its last byte and its end are read as one.
+	go func() {
+		answers <- f.do(f.request("POST", "/v1/events", ndjson(addJSON("a")), "Content-Type", ndjsonType))
+	}()
 	f.await("the event to wait", func() bool { return len(f.service.producer.slots) == 1 })
 	close(f.stopping)
 	release()
-	if r := c.hear(); r.EventID != "a" || r.Status != statusRecorded {
-		t.Errorf("%+v", r)
+	if results := f.results((<-answers).body); len(results) != 1 || results[0].Status != statusRecorded {
+		t.Errorf("%+v", results)
 	}
-	c.over()
 }
 
 // I4: while Kafka doesn't answer, no more than its share of a stream is read.
@@ -314,5 +316,66 @@ func TestStreamBrokenOff(t *testing.T) {
 	}
 	if n := f.count(); n != 0 {
 		t.Errorf("%d records", n)
+	}
+}
+
+// What comes after a stream was ended is no request, whatever it looks like:
+// it may be a part of somebody's event.
+func TestStreamLeftover(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.StreamIdleTimeout = 50 * time.Millisecond })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 100000\r\n\r\n%s\n", ndjsonType, addJSON("a"))
+	from := bufio.NewReader(conn)
+	response, err := http.ReadResponse(from, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil || !strings.Contains(string(body), `"code":"stream_idle"`) {
+		t.Fatalf("%q, %v", body, err)
+	}
+	fmt.Fprint(conn, "POST /v1/users/bob/orders/cancel-all HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+	if rest, err := io.ReadAll(from); len(rest) > 0 {
+		t.Errorf("it was answered: %q, %v", rest, err)
+	}
+	if n := f.count(); n != 1 {
+		t.Errorf("%d records", n)
+	}
+}
+
+// A sender that waits for the answer before it sends is refused at once:
+// nobody waits for the body of a request that was refused.
+func TestStreamRefusedBeforeItBegins(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.MaxRequests = 1 })
+	for _, c := range []struct {
+		name, path string
+		headers    []string
+		overloaded bool
+		status     int
+	}{
+		{"no such path", "/v2/events", nil, false, 404},
+		{"a query", "/v1/events?a=1", nil, false, 400},
+		{"a page of another site", "/v1/events", []string{"Sec-Fetch-Site", "cross-site"}, false, 403},
+		{"gzip", "/v1/events", []string{"Content-Encoding", "gzip"}, false, 415},
+		{"a key", "/v1/events", []string{idempotencyKey, "k"}, false, 422},
+		{"not yet", "/v1/users/bob/spends", nil, false, 501},
+		{"too many requests", "/v1/events", nil, true, 503},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.overloaded {
+				f.service.requests <- struct{}{}
+				defer func() { <-f.service.requests }()
+			}
+			body, to := io.Pipe()
+			defer to.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			r := f.request("POST", c.path, body, append([]string{"Content-Type", ndjsonType}, c.headers...)...)
+			f.refusal(f.do(r.WithContext(ctx)), c.status)
+		})
 	}
 }

@@ -41,6 +41,9 @@ type topics struct {
 	wrong error
 	// away, guarded by mu, is why the last look failed; nil if it didn't.
 	away error
+	// looks and judged, guarded by mu, count the looks begun, and up to which
+	// of them what is known goes.
+	looks, judged int
 }
 
 func newTopics(client *kgo.Client, names kafka.Names, logger *slog.Logger) *topics {
@@ -64,6 +67,10 @@ func (t *topics) run(ctx context.Context) error {
 
 // look asks Kafka once. Its error says why nothing can be written, if so.
 func (t *topics) look(ctx context.Context) error {
+	t.mu.Lock()
+	t.looks++
+	look := t.looks
+	t.mu.Unlock()
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	lineage, err := kafka.ReadLineage(asking, t.client, t.names)
@@ -72,6 +79,10 @@ func (t *topics) look(ctx context.Context) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if look < t.judged { // a later look has told more
+		return errors.Join(t.wrong, t.away)
+	}
+	t.judged = look
 	wrong, away := t.judge(lineage.Partitions, err)
 	t.log(wrong, away)
 	t.wrong, t.away = wrong, away
