@@ -112,6 +112,7 @@ func TestGolden(t *testing.T) {
 }
 
 func writeGoldenFiles(t *testing.T) {
+	t.Helper()
 	all := goldenSamples(t)
 	for _, s := range Schemas() {
 		var file bytes.Buffer
@@ -125,6 +126,7 @@ func writeGoldenFiles(t *testing.T) {
 }
 
 func goldenSamples(t *testing.T) map[Schema][]sample {
+	t.Helper()
 	enc := SingleObject()
 	all := make(map[Schema][]sample)
 	keep := func(s Schema, name string, value, json []byte) {
@@ -186,6 +188,7 @@ type goldenEvent struct {
 
 // goldenEvents has each operation, plain and with all there is to give.
 func goldenEvents(t *testing.T, at event.Time) (all []goldenEvent) {
+	t.Helper()
 	for _, k := range sendable {
 		var e event.Event
 		e.Clear()

@@ -71,11 +71,11 @@ func walkSchema(node any, visit func(map[string]any)) {
 }
 
 // edited is a schema of ours with the fields of one of its records changed.
-func edited(t testing.TB, s Schema, record string, change func(fields []any) []any) string {
-	t.Helper()
+func edited(tb testing.TB, s Schema, record string, change func(fields []any) []any) string {
+	tb.Helper()
 	var root any
 	if err := json.Unmarshal([]byte(s.Text()), &root); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	found := false
 	walkSchema(root, func(node map[string]any) {
@@ -85,11 +85,11 @@ func edited(t testing.TB, s Schema, record string, change func(fields []any) []a
 		}
 	})
 	if !found {
-		t.Fatalf("%v has no record %s", s, record)
+		tb.Fatalf("%v has no record %s", s, record)
 	}
 	text, err := json.Marshal(root)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(text)
 }

@@ -16,10 +16,14 @@ import (
 
 // older and newer are other versions of a schema: one that lacks fields of
 // ours, one that has more.
-func older(t testing.TB) string { return edited(t, GrantEvent, "Grant", withoutField("priority")) }
+func older(tb testing.TB) string {
+	tb.Helper()
+	return edited(tb, GrantEvent, "Grant", withoutField("priority"))
+}
 
-func newer(t testing.TB) string {
-	return edited(t, GrantEvent, "Grant", withField("campaign", []any{"null", "string"}, nil))
+func newer(tb testing.TB) string {
+	tb.Helper()
+	return edited(tb, GrantEvent, "Grant", withField("campaign", []any{"null", "string"}, nil))
 }
 
 // written is a value of another version of GrantEvent, behind its header.
