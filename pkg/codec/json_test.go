@@ -293,6 +293,7 @@ func TestRecordJSON(t *testing.T) {
 }
 
 func showAll[T any](t *testing.T, s Schema, records *rapid.Generator[T], show func([]byte, *T) []byte) {
+	t.Helper()
 	t.Run(s.String(), func(t *testing.T) {
 		fields := recordFields(t, s)
 		rapid.Check(t, func(t *rapid.T) {

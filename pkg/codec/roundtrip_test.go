@@ -116,6 +116,7 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func roundTrip[T any](t *testing.T, records *rapid.Generator[T], check func(*rapid.T, *T)) {
+	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		r := records.Draw(t, "record")
 		check(t, &r)

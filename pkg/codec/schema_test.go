@@ -170,6 +170,7 @@ func TestSchemasEvolve(t *testing.T) {
 // defaulted are a record's fields with a default, but for those in whose place
 // a record is written out that stands elsewhere too.
 func defaulted(t *testing.T, s Schema, record string) (names []string) {
+	t.Helper()
 	edited(t, s, record, func(fields []any) []any {
 		for _, f := range fields {
 			f := f.(map[string]any)

@@ -24,6 +24,8 @@ import (
 //
 // See package gen for the lines of a transaction. After each transaction the
 // fold of everything published is held against the replay.
+//
+//nolint:thelper // the functions are the tests themselves, not helpers of one
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var m *oracle.Model
@@ -89,6 +91,7 @@ func account(d *datadriven.TestData) (user, asset string) {
 }
 
 func run(t *testing.T, d *datadriven.TestData, m *oracle.Model, fold *oracle.Fold, s gen.Scenario, offsets map[event.Topic]int64) string {
+	t.Helper()
 	var show []string
 	for _, a := range d.CmdArgs {
 		if a.Key == "show" {

@@ -34,41 +34,41 @@ type owner struct {
 
 const partition = 1
 
-func newOwner(t testing.TB) *owner {
-	t.Helper()
+func newOwner(tb testing.TB) *owner {
+	tb.Helper()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(fake.Close)
-	return newOwnerAt(t, fake.ListenAddrs(), "app")
+	tb.Cleanup(fake.Close)
+	return newOwnerAt(tb, fake.ListenAddrs(), "app")
 }
 
-func newOwnerAt(t testing.TB, brokers []string, application string) *owner {
-	t.Helper()
-	o := &owner{t: t, names: kafka.Names{Application: application, Prefix: application + "-"}, rng: rand.New(rand.NewPCG(1, 2))}
+func newOwnerAt(tb testing.TB, brokers []string, application string) *owner {
+	tb.Helper()
+	o := &owner{t: tb, names: kafka.Names{Application: application, Prefix: application + "-"}, rng: rand.New(rand.NewPCG(1, 2))}
 	o.common = kafka.CommonOptions([]kgo.Opt{kgo.SeedBrokers(brokers...)}, nil)
 	var err error
 	if o.client, err = kgo.NewClient(kafka.ShardOptions(o.common, o.names, partition)...); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(o.client.Close)
-	if _, err := kafka.Apply(t.Context(), o.client, kafka.Catalogue(o.names, 2, -1)); err != nil {
-		t.Fatal(err)
+	tb.Cleanup(o.client.Close)
+	if _, err := kafka.Apply(tb.Context(), o.client, kafka.Catalogue(o.names, 2, -1)); err != nil {
+		tb.Fatal(err)
 	}
-	o.store = open(t, vfs.NewMem())
+	o.store = open(tb, vfs.NewMem())
 	return o
 }
 
-func open(t testing.TB, fs vfs.FS) *state.Store {
-	t.Helper()
+func open(tb testing.TB, fs vfs.FS) *state.Store {
+	tb.Helper()
 	s, err := state.Open(state.Options{Dir: "shard", Shard: partition, FS: fs})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
@@ -153,7 +153,8 @@ func (o *owner) replica(store *state.Store) *Replica {
 }
 
 // run runs a replica until stop, which gives what Run returned.
-func run(t testing.TB, r *Replica) (stop func() error) {
+func run(tb testing.TB, r *Replica) (stop func() error) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -171,9 +172,9 @@ func run(t testing.TB, r *Replica) (stop func() error) {
 			return errors.New("the replica still runs")
 		}
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := stop(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return stop
@@ -183,28 +184,29 @@ func (o *owner) position() event.Position {
 	return event.Position{Topic: event.Grants, Partition: partition, Offset: o.next - 1}
 }
 
-func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
+func within(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
 // same checks that two states are the same, row by row.
-func same(t testing.TB, got, want *state.Store) {
-	t.Helper()
+func same(tb testing.TB, got, want *state.Store) {
+	tb.Helper()
 	if g, w := got.Meta(), want.Meta(); g != w {
-		t.Errorf("replica is at\n%+v, its owner at\n%+v", g, w)
+		tb.Errorf("replica is at\n%+v, its owner at\n%+v", g, w)
 	}
 	g, err := got.ContentHash()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w, err := want.ContentHash()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if g != w {
-		t.Errorf("replica has content %s, its owner %s", g, w)
+		tb.Errorf("replica has content %s, its owner %s", g, w)
 	}
 }
 
