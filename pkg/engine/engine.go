@@ -94,6 +94,11 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 // Watermark is the one now in force.
 func (e *Engine) Watermark() event.Time { return e.marks.At }
 
+// Said is how many records each stream has, in the streams' order: entries,
+// corrections, balances, settled, order states, order statistics, alerts,
+// watermarks, dead letters.
+func (e *Engine) Said() [streams]int64 { return e.meta.seqs }
+
 // Begin starts a transaction at the processor's clock. If the engine is Busy
 // afterwards, the transaction takes no records.
 func (e *Engine) Begin(now event.Time) {

@@ -118,7 +118,7 @@ func (c *committer) produce(ctx context.Context, f *flight) error {
 		if err == nil {
 			acknowledged++
 		} else if failed == nil || errors.Is(failed, kgo.ErrAborting) {
-			failed = fmt.Errorf("to %s: %w", r.Topic, err)
+			failed = unwritten(r.Topic, err)
 		}
 	}
 	buffered := 0
@@ -144,4 +144,16 @@ func (c *committer) produce(ctx context.Context, f *flight) error {
 		panic(fmt.Sprintf("shard: I4: %d of %d records acknowledged after a flush", acknowledged, f.out.count))
 	}
 	return nil
+}
+
+// unwritten says what a producer's error means for people.
+func unwritten(topic string, err error) error {
+	if kafka.ClassOf(err) == kafka.DataLoss {
+		return &kafka.LossError{
+			Missing: fmt.Sprintf("topic %s was deleted and created again while it was written: what it had is gone", topic),
+			Action:  sendAgain,
+			Err:     err,
+		}
+	}
+	return fmt.Errorf("to %s: %w", topic, err)
 }

@@ -131,6 +131,35 @@ func (s *Shard) checkPositions(ctx context.Context) error {
 	return nil
 }
 
+// checkOutputs makes sure that what was published is still there, or was: a
+// topic has an offset for each record it ever got, also behind its retention.
+func (s *Shard) checkOutputs(ctx context.Context) error {
+	names := make([]string, kafka.OutputCount)
+	for _, output := range kafka.Outputs() {
+		names[output] = s.cfg.Names.Output(output)
+	}
+	ends, err := kafka.HighWatermarks(ctx, s.client, s.id, names...)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		// Which one it is shows in a comparison.
+		if err := kafka.Verify(ctx, s.client, kafka.Catalogue(s.cfg.Names, s.lineage.Partitions, -1)); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	var said [kafka.OutputCount]int64 = s.engine.Said()
+	for output, name := range names {
+		if ends[name] < said[output] {
+			return &kafka.LossError{
+				Missing: fmt.Sprintf("%s/%d ends at %d, but %d records were published: it was truncated, or deleted and created again", name, s.id, ends[name], said[output]),
+				Action:  sendAgain,
+			}
+		}
+	}
+	return nil
+}
+
 // lost says what a reader's error means for people.
 func (s *Shard) lost(topic string, err error) error {
 	var next int64

@@ -112,6 +112,9 @@ func (s *Shard) restart(ctx context.Context) error {
 	if err := s.checkPositions(ctx); err != nil {
 		return err
 	}
+	if err := s.checkOutputs(ctx); err != nil {
+		return err
+	}
 	s.readInputs()
 	return nil
 }
