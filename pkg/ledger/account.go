@@ -33,9 +33,10 @@ type Account struct {
 	usable []Grant
 	// future grants in the order they activate.
 	future []Grant
-	// revoked ids, sorted. Shared between copies, so it is replaced and never
-	// changed in place (I6).
+	// revoked ids, sorted. Copies share them until one adds to them: while
+	// shared is true they are replaced and never changed in place (I6).
 	revoked []string
+	shared  bool
 	debts   []Debt
 
 	available int64
@@ -60,12 +61,17 @@ func (a *Account) Future() []Grant { return a.future }
 // Debts are what is owed, oldest first. The caller must not change them.
 func (a *Account) Debts() []Debt { return a.debts }
 
-// CopyFrom makes a the same state as b and keeps a's memory (I6).
+// CopyFrom makes a the same state as b and keeps a's memory (I6). It marks
+// what b shares with a.
 func (a *Account) CopyFrom(b *Account) {
 	a.usable = append(a.usable[:0], b.usable...)
 	a.future = append(a.future[:0], b.future...)
 	a.debts = append(a.debts[:0], b.debts...)
 	a.revoked = b.revoked
+	if len(b.revoked) > 0 && !b.shared {
+		b.shared = true
+	}
+	a.shared = b.shared
 	a.available, a.owed, a.due = b.available, b.owed, b.due
 }
 
@@ -211,7 +217,10 @@ func (a *Account) revoke(op *event.Placed, r *event.Result) {
 		return
 	}
 	if i, found := slices.BinarySearch(a.revoked, op.Ref); !found {
-		a.revoked = slices.Insert(slices.Clone(a.revoked), i, strings.Clone(op.Ref))
+		if a.shared {
+			a.revoked, a.shared = slices.Clone(a.revoked), false
+		}
+		a.revoked = slices.Insert(a.revoked, i, strings.Clone(op.Ref))
 	}
 	named := func(g Grant) bool { return g.ID == op.Ref }
 	if i := slices.IndexFunc(a.usable, named); i >= 0 {
