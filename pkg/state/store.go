@@ -10,6 +10,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -77,6 +78,10 @@ func Open(o Options) (*Store, error) {
 func (s *Store) open(o *Options, shared *Shared) (err error) {
 	defer catch(&err)
 	if s.db, err = pebble.Open(o.Dir, o.pebble(s, shared)); err != nil {
+		// What the lock of a file says when another process has it.
+		if errors.Is(err, syscall.EAGAIN) {
+			return fmt.Errorf("another process has it open; stop that one, or give each a data.dir of its own (%w)", err)
+		}
 		return err
 	}
 	meta, err := readMeta(s.db, s.shard)
