@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -31,9 +32,12 @@ const (
 
 // Validate refuses an address that strangers can reach (I5).
 func (h HTTP) Validate() error {
-	host, _, err := net.SplitHostPort(h.Listen)
+	host, port, err := net.SplitHostPort(h.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: want host:port, got %q", h.Listen)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("listen: want a port from 0 (any free one) to 65535, got %q", h.Listen)
 	}
 	if !h.Insecure && !isLoopback(host) {
 		return fmt.Errorf("listen: %s is not a loopback address and nobody has to log in; listen on 127.0.0.1, or set --insecure where the network keeps strangers out", h.Listen)

@@ -144,6 +144,8 @@ func TestWrongUse(t *testing.T) {
 		{name: "everyone can reach it", args: "--listen=:8081", want: `listen: :8081 is not a loopback address`},
 		{name: "a name can be anyone's", args: "--listen=here:8081", want: `listen: here:8081 is not a loopback address`},
 		{name: "no address", args: "--listen=8081", want: `listen: want host:port, got "8081"`},
+		{name: "no such port", args: "--listen=127.0.0.1:99999", want: `listen: want a port from 0 (any free one) to 65535, got "127.0.0.1:99999"`},
+		{name: "a port's name", args: "--listen=127.0.0.1:http", want: `listen: want a port from 0`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := strings.Fields(c.args)
