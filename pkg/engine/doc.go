@@ -26,7 +26,7 @@
 //     and loaded again is the same.
 //   - I7: seq is dense for each topic, and committed_at never goes back.
 //
-// One transaction:
+// One transaction, as long as the engine isn't Busy (see [Engine.Busy]):
 //
 //	e.Begin(now)
 //	for i := range records {

@@ -21,7 +21,7 @@
 //
 //	var w timeline.Walker[ledger.Account, *ledger.Account]
 //	edits := []timeline.Edit{{Place: late.Place(), New: &late}}
-//	agreed := w.Walk(base, ops, edits, head, func(s *timeline.Step) {
+//	_, agreed := w.Walk(base, ops, edits, head, func(s *timeline.Step) {
 //		// s.Before and s.After are what is said without and with the edits
 //	})
 package timeline

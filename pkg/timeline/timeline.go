@@ -70,8 +70,8 @@ func (t *Timeline[S, M]) Covers(place event.Place) bool {
 	return t.Checks[0].Place.Before(place)
 }
 
-// Prepend puts older ops in front, which begin at state and place. Checks
-// among them that are stored already are not Changed.
+// Prepend puts older ops in front, with the checkpoints they begin at. Those
+// that are stored already are not Changed.
 func (t *Timeline[S, M]) Prepend(ops []event.Placed, checks []Check[S]) {
 	for i := range t.Checks {
 		t.Checks[i].Index += len(ops)
