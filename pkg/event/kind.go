@@ -50,7 +50,7 @@ var kindTopics = [kinds]Topic{
 	Grant: Grants, Revoke: Grants,
 	Subtract: Subtracts,
 	Add:      Ledger, Spend: Ledger, Refund: Ledger, Hold: Ledger, Capture: Ledger, Release: Ledger, Transfer: Ledger,
-	Received:   Transfers,
+	Received:   Ledger,
 	PlaceOrder: Orders, Pause: Orders, Resume: Orders, Cancel: Orders, CancelAll: Orders,
 }
 
@@ -60,7 +60,8 @@ func (k Kind) String() string { return kindNames[k] }
 // Rank is the kind's part of the order of events at one time and sequence.
 func (k Kind) Rank() uint8 { return kindRanks[k] }
 
-// Topic is the input topic that carries the kind.
+// Topic is the input topic that carries the kind; for what a transfer brings,
+// the one that carries the transfer.
 func (k Kind) Topic() Topic { return kindTopics[k] }
 
 // IsOrder reports whether the kind is a command on orders.

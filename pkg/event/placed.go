@@ -30,6 +30,15 @@ type Placed struct {
 	Code    Code
 	// Terms are those of a place; nil for everything else.
 	Terms *Terms
+	// Incoming is what an incoming transfer brought; nil for everything else.
+	Incoming *Incoming
+}
+
+// Incoming is what the receiver's side of a transfer keeps of it.
+type Incoming struct {
+	// Partition is that of the sender, where the transfer's input stands.
+	Partition int32
+	Grants    []RemittedGrant
 }
 
 // Terms are what an order is about.
@@ -56,6 +65,12 @@ const (
 	ForfeitMark
 	// KnownMark: the grant that a revoke names is among the events received.
 	KnownMark
+	// RefundedMark: a refund of what the spend or hold took was accepted, so
+	// that a replay must remember what that was.
+	RefundedMark
+	// WaitedMark: it waited for the operation it names; its decision is
+	// revision 1 of its entry.
+	WaitedMark
 )
 
 // Has reports whether all bits of m are set.

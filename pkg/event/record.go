@@ -1,5 +1,7 @@
 package event
 
+import "strconv"
+
 // Stamp is what every published record carries.
 type Stamp struct {
 	Partition int32
@@ -245,6 +247,55 @@ type Alert struct {
 	Value string
 	Limit string
 	Stamp
+}
+
+// Remittance is a transfer on its way from the sender's partition to the
+// receiver's: what was drawn when it was accepted, which no later replay
+// changes.
+type Remittance struct {
+	From, To string
+	EventID  string
+	Asset    string
+	// OccurredAt and Sequence are the transfer's: its grants are effective
+	// there.
+	OccurredAt Time
+	Sequence   int64
+	// ArrivedAt and Input are those of the transfer's record.
+	ArrivedAt Time
+	Input     Position
+	// Grants are the slices drawn, in the order they were.
+	Grants []RemittedGrant
+}
+
+// RemittedGrant is one slice of a transfer: the receiver's grant.
+type RemittedGrant struct {
+	Amount    Amount
+	ExpiresAt Time
+	Priority  int32
+}
+
+// GrantID is the id of the receiver's grant number n.
+func (r *Remittance) GrantID(n int) string {
+	return RemittedID(r.From, r.EventID, n)
+}
+
+// RemittedID is the id of the grant number n that a transfer brings.
+func RemittedID(from, eventID string, n int) string {
+	return from + "/" + eventID + "/" + strconv.Itoa(n)
+}
+
+// Amount is what the transfer brings.
+func (r *Remittance) Amount() Amount {
+	sum := Amount(0)
+	for i := range r.Grants {
+		sum += r.Grants[i].Amount
+	}
+	return sum
+}
+
+// Place is where the credit stands among the receiver's events.
+func (r *Remittance) Place() Place {
+	return Place{Time: r.OccurredAt, Due: AnEvent, Sequence: r.Sequence, Rank: Received.Rank(), ID: r.EventID, From: r.From}
 }
 
 // DeadLetter says why an input record was put aside. Its bytes are kept by
