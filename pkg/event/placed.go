@@ -49,7 +49,7 @@ type Terms struct {
 }
 
 // Marks are facts about a placed event, one bit each.
-type Marks uint8
+type Marks uint16
 
 // The marks.
 const (
@@ -71,6 +71,8 @@ const (
 	// WaitedMark: it waited for the operation it names; its decision is
 	// revision 1 of its entry.
 	WaitedMark
+	// OpenAmountMark: the producer gave no amount; Amount is the one decided.
+	OpenAmountMark
 )
 
 // Has reports whether all bits of m are set.
