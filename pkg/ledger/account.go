@@ -11,9 +11,12 @@ import (
 // never is the due time of an account that nothing will change by itself.
 const never = event.Time(1<<63 - 1)
 
-// Grant is a usable or future grant and what remains of it.
+// Grant is a usable or future grant and what remains of it, or a part of one
+// that something drew.
 type Grant struct {
-	ID          string
+	ID string
+	// Origin is the grant that a restored one stands for, "" for any other.
+	Origin      string
 	Remaining   event.Amount
 	EffectiveAt event.Time
 	// ExpiresAt is event.NoTime for one that never expires.
@@ -38,17 +41,30 @@ type Account struct {
 	revoked []string
 	shared  bool
 	debts   []Debt
+	// holds that may still be captured, by id.
+	holds []Hold
+	// draws that refunds may still give back, by id.
+	draws []Draws
 
 	available int64
 	owed      int64
+	held      int64
+	// bare is how many holds have nothing set aside: no due item ends them.
+	bare int
 	// due is the time of the next due item, or never. Zero means not known
 	// yet: the zero Account's.
 	due event.Time
+	// overflowed tells that a balance beyond 64 bits came about.
+	overflowed bool
+
+	// taken is scratch memory of what the last debit drew, no part of the
+	// state.
+	taken []Grant
 }
 
 // Balances are the account's three numbers.
 func (a *Account) Balances() event.Balances {
-	return event.Balances{Balance: a.available - a.owed, Debt: a.owed}
+	return event.Balances{Balance: a.available - a.owed, Held: a.held, Debt: a.owed}
 }
 
 // Usable are the usable grants in the order they are drawn. The caller must
@@ -61,37 +77,71 @@ func (a *Account) Future() []Grant { return a.future }
 // Debts are what is owed, oldest first. The caller must not change them.
 func (a *Account) Debts() []Debt { return a.debts }
 
+// Holds are the holds that may still be captured, by id. The caller must not
+// change them.
+func (a *Account) Holds() []Hold { return a.holds }
+
+// Available is what a debit may draw.
+func (a *Account) Available() int64 { return a.available }
+
+// Owed is what debits missed and still owe.
+func (a *Account) Owed() int64 { return a.owed }
+
+// Overflowed reports whether the balance no longer fits 64 bits: what follows
+// would be wrong.
+func (a *Account) Overflowed() bool { return a.overflowed }
+
+// Taken are the parts of grants that the transfer or hold applied last drew.
+// They are valid until the next one.
+func (a *Account) Taken() []Grant { return a.taken }
+
 // CopyFrom makes a the same state as b and keeps a's memory (I6). It marks
 // what b shares with a.
 func (a *Account) CopyFrom(b *Account) {
 	a.usable = append(a.usable[:0], b.usable...)
 	a.future = append(a.future[:0], b.future...)
 	a.debts = append(a.debts[:0], b.debts...)
+	a.holds = append(a.holds[:0], b.holds...)
+	a.draws = append(a.draws[:0], b.draws...)
 	a.revoked = b.revoked
 	if len(b.revoked) > 0 && !b.shared {
 		b.shared = true
 	}
 	a.shared = b.shared
-	a.available, a.owed, a.due = b.available, b.owed, b.due
+	a.available, a.owed, a.held, a.due = b.available, b.owed, b.held, b.due
+	a.bare, a.overflowed = b.bare, b.overflowed
 }
 
 // Equal reports whether both states answer everything that follows alike.
 func (a *Account) Equal(b *Account) bool {
-	return a.available == b.available && a.owed == b.owed &&
+	return a.available == b.available && a.owed == b.owed && a.held == b.held && a.overflowed == b.overflowed &&
 		slices.Equal(a.usable, b.usable) && slices.Equal(a.future, b.future) &&
-		slices.Equal(a.debts, b.debts) && slices.Equal(a.revoked, b.revoked)
+		slices.Equal(a.debts, b.debts) && slices.Equal(a.revoked, b.revoked) &&
+		slices.EqualFunc(a.holds, b.holds, Hold.equal) && slices.EqualFunc(a.draws, b.draws, Draws.equal)
 }
 
 // Bytes is about how much memory the state holds.
 func (a *Account) Bytes() int {
-	const grantBytes, debtBytes = 80, 48
-	return 160 + (cap(a.usable)+cap(a.future))*grantBytes + cap(a.debts)*debtBytes + len(a.revoked)*32
+	const grantBytes, debtBytes, holdBytes, drawsBytes = 96, 48, 112, 128
+	n := 260 + (cap(a.usable)+cap(a.future)+cap(a.taken))*grantBytes + cap(a.debts)*debtBytes + len(a.revoked)*32 +
+		cap(a.holds)*holdBytes + cap(a.draws)*drawsBytes
+	for i := range a.holds {
+		n += len(a.holds[i].Pieces) * grantBytes
+	}
+	for i := range a.draws {
+		d := &a.draws[i]
+		n += (len(d.Consumed)+len(d.Repaid))*grantBytes + len(d.Shorts)*debtBytes
+	}
+	return n
 }
 
 // NextDue is the place of the next due item.
 func (a *Account) NextDue() (event.Place, bool) {
 	if a.due == never || a.due == 0 {
 		return event.Place{}, false
+	}
+	if i := a.nextTimeOut(); i >= 0 {
+		return event.Place{Time: a.due, Due: event.DueHold, ID: a.holds[i].ID}, true
 	}
 	if i := a.nextExpiry(); i >= 0 {
 		return event.Place{Time: a.due, Due: event.DueExpiry, ID: a.usable[i].ID}, true
@@ -111,6 +161,11 @@ func (a *Account) DueTime() event.Time {
 // Due performs the next due item, which must exist.
 func (a *Account) Due(r *event.Result) {
 	r.Outcome = event.Applied
+	if i := a.nextTimeOut(); i >= 0 {
+		a.timeOut(i, r)
+		r.After = a.Balances()
+		return
+	}
 	if i := a.nextExpiry(); i >= 0 {
 		g := a.usable[i]
 		a.usable = slices.Delete(a.usable, i, i+1)
@@ -133,6 +188,9 @@ func (a *Account) Due(r *event.Result) {
 // Apply performs an event at its place. The result starts out cleared.
 func (a *Account) Apply(op *event.Placed, r *event.Result) {
 	r.Amount = op.Amount
+	if a.bare > 0 {
+		a.dropBare(op.Time)
+	}
 	if op.Outcome == event.Rejected {
 		r.Outcome, r.Code = op.Outcome, op.Code
 		r.After = a.Balances()
@@ -145,7 +203,19 @@ func (a *Account) Apply(op *event.Placed, r *event.Result) {
 	case event.Revoke:
 		a.revoke(op, r)
 	case event.Subtract:
-		a.subtract(op, r)
+		a.debit(op, r)
+	case event.Spend, event.Transfer:
+		a.spend(op, r)
+	case event.Hold:
+		a.hold(op, r)
+	case event.Capture:
+		a.capture(op, r)
+	case event.Release:
+		a.release(op, r)
+	case event.Refund:
+		a.refund(op, r)
+	case event.Received:
+		a.receive(op, r)
 	default:
 		panic("ledger: an account can't apply " + op.Kind.String())
 	}
@@ -182,11 +252,22 @@ func (a *Account) credit(g Grant, r *event.Result) {
 	if a.owed > 0 {
 		panic("ledger: I3: credits became available while something is owed")
 	}
-	// The id outlives the event it came with.
-	g.ID = strings.Clone(g.ID)
-	i, _ := slices.BinarySearchFunc(a.usable, g, drawnBefore)
-	a.usable = slices.Insert(a.usable, i, g)
-	a.available += int64(g.Remaining)
+	a.stock(g)
+}
+
+// stock makes credits available that repaid what they had to.
+func (a *Account) stock(g Grant) {
+	i, found := slices.BinarySearchFunc(a.usable, g, drawnBefore)
+	if found { // given back to what is left of it
+		a.usable[i].Remaining += g.Remaining
+	} else {
+		// The id outlives the event it came with.
+		g.ID = strings.Clone(g.ID)
+		a.usable = slices.Insert(a.usable, i, g)
+	}
+	if a.available += int64(g.Remaining); a.available < 0 {
+		a.overflowed = true
+	}
 	if g.ExpiresAt != event.NoTime {
 		a.dueBy(g.ExpiresAt)
 	}
@@ -202,6 +283,7 @@ func (a *Account) repay(g *Grant, r *event.Result) (repaid int64) {
 		a.owed -= int64(amount)
 		repaid += int64(amount)
 		r.Repaid = append(r.Repaid, event.Repayment{EventID: d.EventID, GrantID: g.ID, Amount: amount})
+		a.rememberRepayment(d.EventID, g, amount)
 		if d.Amount == 0 {
 			paid++
 		}
@@ -236,16 +318,23 @@ func (a *Account) revoke(op *event.Placed, r *event.Result) {
 	}
 }
 
-func (a *Account) subtract(op *event.Placed, r *event.Result) {
+// debit draws what there is, and owes what is missing under debt.
+func (a *Account) debit(op *event.Placed, r *event.Result) {
 	drawn := a.draw(op.Amount, r)
 	r.Shortfall = int64(op.Amount - drawn)
-	if r.Shortfall == 0 || !op.Marks.Has(event.DebtMark) {
-		return
+	if r.Shortfall > 0 {
+		if a.available != 0 {
+			panic("ledger: I3: a debit ran short while credits are available")
+		}
+		a.owe(op, r.Shortfall)
 	}
-	a.debts = append(a.debts, Debt{EventID: strings.Clone(op.ID), Amount: event.Amount(r.Shortfall)})
-	a.owed += r.Shortfall
-	if a.available != 0 {
-		panic("ledger: I3: a debit ran short while credits are available")
+}
+
+// owe takes up what an event misses, if its policy says so.
+func (a *Account) owe(op *event.Placed, shortfall int64) {
+	if op.Marks.Has(event.DebtMark) {
+		a.debts = append(a.debts, Debt{EventID: strings.Clone(op.ID), Amount: event.Amount(shortfall)})
+		a.owed += shortfall
 	}
 }
 
@@ -297,6 +386,11 @@ func (a *Account) findDue() {
 	for i := range a.usable {
 		if t := a.usable[i].ExpiresAt; t != event.NoTime && t < a.due {
 			a.due = t
+		}
+	}
+	for i := range a.holds {
+		if h := &a.holds[i]; len(h.Pieces) > 0 && h.ExpiresAt != event.NoTime && h.ExpiresAt < a.due {
+			a.due = h.ExpiresAt
 		}
 	}
 	if len(a.future) > 0 && a.future[0].EffectiveAt < a.due {

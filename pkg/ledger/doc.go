@@ -1,15 +1,20 @@
 // Package ledger is one account as a state machine: what one user has of one
-// asset, as a list of grants that are drawn, expire and are revoked.
+// asset, as a list of grants that are drawn, set aside, given back, expire and
+// are revoked.
 //
 // It owns the rules of credits: in which order grants are drawn, what a
 // shortfall is and when it is owed, what repays a debt, when a grant is born
-// revoked, and which due items (expiries, activations) a state brings with
-// it. It applies events strictly in the order of their places; finding that
-// order, and doing it again when an event comes late, is timeline's work.
+// revoked, what a hold has set aside, where a refund, a release or a time-out
+// gives back to, and which due items (time-outs, expiries, activations) a
+// state brings with it. It applies events strictly in the order of their
+// places; finding that order, and doing it again when an event comes late, is
+// timeline's work.
 //
-// It never refuses an event, never looks at a clock and never remembers an
-// event that no longer matters to what follows: two states that behave the
-// same from here on are Equal, whatever brought them there.
+// It never refuses an event: whether a spend, hold, capture, release, refund
+// or transfer is accepted was decided when it was processed, and is taken as
+// given. It never looks at a clock and never remembers an event that no longer
+// matters to what follows: what a spend drew is remembered only where a refund
+// of it is known ([event.RefundedMark]), and only until nothing of it is left.
 //
 // The caller performs every due item whose place is before an event's before
 // it applies the event:
@@ -25,7 +30,10 @@
 //   - I2: no usable grant is empty; they stand in the order they are drawn.
 //   - I3: while anything is owed nothing is available.
 //   - I4: credits are conserved by every step: what it credited is what became
-//     available, was consumed, expired or was revoked.
+//     available or held, was consumed, sent, expired or was revoked.
 //   - I5: every due item that NextDue names changes the account.
 //   - I6: a copy and its original share nothing that either changes.
+//   - I7: an accepted capture or release finds its hold with at least its
+//     amount left, an accepted refund what it gives back: the decision saw to
+//     it, wherever later events put them.
 package ledger

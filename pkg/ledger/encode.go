@@ -7,28 +7,59 @@ import (
 	"highwater/pkg/pack"
 )
 
-// The form of an account, version 1, as pack's parts:
+// The form of an account, version 2, as pack's parts:
 //
-//	version 1 | usable: count, grants | future: count, grants
+//	version 2 | usable: count, grants | future: count, grants
 //	| debts: count, (event_id, amount) | revoked: count, ids
-//	grant: id, remaining, effective_at, expires_at+1, priority
+//	| holds: count, (id, at, expires_at+1, left, forfeit byte, grants)
+//	| draws: count, (id, at, consumed: count, grants, repaid: count, grants,
+//	  shorts: count, (event_id, amount))
+//	grant: id, remaining, effective_at, expires_at+1, priority, origin
 //
 // What can be derived (sums, the next due time) is derived.
-const accountVersion = 1
+const accountVersion = 2
 
 // AppendTo appends the account's persisted form.
 func (a *Account) AppendTo(b []byte) []byte {
 	b = append(b, accountVersion)
 	b = appendGrants(b, a.usable)
 	b = appendGrants(b, a.future)
-	b = pack.Uint(b, uint64(len(a.debts)))
-	for i := range a.debts {
-		b = pack.String(b, a.debts[i].EventID)
-		b = pack.Uint(b, uint64(a.debts[i].Amount))
-	}
+	b = appendDebts(b, a.debts)
 	b = pack.Uint(b, uint64(len(a.revoked)))
 	for _, id := range a.revoked {
 		b = pack.String(b, id)
+	}
+	b = pack.Uint(b, uint64(len(a.holds)))
+	for i := range a.holds {
+		h := &a.holds[i]
+		b = pack.String(b, h.ID)
+		b = pack.Uint(b, uint64(h.At))
+		b = pack.Uint(b, uint64(h.ExpiresAt+1))
+		b = pack.Uint(b, uint64(h.Left))
+		forfeit := byte(0)
+		if h.Forfeit {
+			forfeit = 1
+		}
+		b = append(b, forfeit)
+		b = appendGrants(b, h.Pieces)
+	}
+	b = pack.Uint(b, uint64(len(a.draws)))
+	for i := range a.draws {
+		d := &a.draws[i]
+		b = pack.String(b, d.ID)
+		b = pack.Uint(b, uint64(d.At))
+		b = appendGrants(b, d.Consumed)
+		b = appendGrants(b, d.Repaid)
+		b = appendDebts(b, d.Shorts)
+	}
+	return b
+}
+
+func appendDebts(b []byte, debts []Debt) []byte {
+	b = pack.Uint(b, uint64(len(debts)))
+	for i := range debts {
+		b = pack.String(b, debts[i].EventID)
+		b = pack.Uint(b, uint64(debts[i].Amount))
 	}
 	return b
 }
@@ -42,6 +73,7 @@ func appendGrants(b []byte, grants []Grant) []byte {
 		b = pack.Uint(b, uint64(g.EffectiveAt))
 		b = pack.Uint(b, uint64(g.ExpiresAt+1))
 		b = pack.Uint(b, uint64(g.Priority))
+		b = pack.String(b, g.Origin)
 	}
 	return b
 }
@@ -56,12 +88,9 @@ func (a *Account) Decode(row string) error {
 	*a = Account{}
 	a.usable = decodeGrants(&r)
 	a.future = decodeGrants(&r)
-	if n := r.Count(2); n > 0 {
-		a.debts = make([]Debt, n)
-		for i := range a.debts {
-			a.debts[i] = Debt{EventID: r.String(), Amount: event.Amount(r.Uint())}
-			a.owed += int64(a.debts[i].Amount)
-		}
+	a.debts = decodeDebts(&r)
+	for i := range a.debts {
+		a.owed += int64(a.debts[i].Amount)
 	}
 	if n := r.Count(1); n > 0 {
 		a.revoked = make([]string, n)
@@ -69,6 +98,8 @@ func (a *Account) Decode(row string) error {
 			a.revoked[i] = r.String()
 		}
 	}
+	a.decodeHolds(&r)
+	a.decodeDraws(&r)
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
@@ -79,8 +110,52 @@ func (a *Account) Decode(row string) error {
 	return nil
 }
 
-func decodeGrants(r *pack.Reader) []Grant {
+func (a *Account) decodeHolds(r *pack.Reader) {
+	n := r.Count(6)
+	if n == 0 {
+		return
+	}
+	a.holds = make([]Hold, n)
+	for i := range a.holds {
+		h := &a.holds[i]
+		h.ID, h.At, h.ExpiresAt = r.String(), event.Time(r.Uint()), event.Time(r.Uint())-1
+		h.Left, h.Forfeit = event.Amount(r.Uint()), r.Byte() == 1
+		h.Pieces = decodeGrants(r)
+		a.held += int64(total(h.Pieces))
+		if len(h.Pieces) == 0 {
+			a.bare++
+		}
+	}
+}
+
+func (a *Account) decodeDraws(r *pack.Reader) {
 	n := r.Count(5)
+	if n == 0 {
+		return
+	}
+	a.draws = make([]Draws, n)
+	for i := range a.draws {
+		d := &a.draws[i]
+		d.ID, d.At = r.String(), event.Time(r.Uint())
+		d.Consumed, d.Repaid = decodeGrants(r), decodeGrants(r)
+		d.Shorts = decodeDebts(r)
+	}
+}
+
+func decodeDebts(r *pack.Reader) []Debt {
+	n := r.Count(2)
+	if n == 0 {
+		return nil
+	}
+	debts := make([]Debt, n)
+	for i := range debts {
+		debts[i] = Debt{EventID: r.String(), Amount: event.Amount(r.Uint())}
+	}
+	return debts
+}
+
+func decodeGrants(r *pack.Reader) []Grant {
+	n := r.Count(6)
 	if n == 0 {
 		return nil
 	}
@@ -88,7 +163,7 @@ func decodeGrants(r *pack.Reader) []Grant {
 	for i := range grants {
 		grants[i] = Grant{
 			ID: r.String(), Remaining: event.Amount(r.Uint()), EffectiveAt: event.Time(r.Uint()),
-			ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint()),
+			ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint()), Origin: r.String(),
 		}
 	}
 	return grants
