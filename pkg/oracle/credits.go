@@ -8,88 +8,139 @@ import (
 	"highwater/pkg/event"
 )
 
-// grant is one grant while its account is replayed. Nothing of it remains
-// before it becomes usable.
+// grant is one grant while its account is replayed. Nothing of it is
+// available before it becomes usable.
 type grant struct {
-	id        string
-	amount    int64
-	remaining int64
-	priority  int32
+	id       string
+	amount   int64
+	priority int32
 	// from and expires bound the time in which it may be drawn.
 	from, expires event.Time
 	// revoked is true once the replay has passed a revoke of it.
 	revoked bool
-	// Where its credits went.
-	consumed, expired, taken int64
-}
-
-// debt is what one event missed and still owes.
-type debt struct {
-	eventID string
-	amount  int64
+	// restored marks one that something given back made: it was credited as
+	// the grant it stands for.
+	restored bool
+	// in is where its credits are.
+	in [buckets]int64
 }
 
 // credits is one (user, asset) while it is replayed.
 type credits struct {
-	// grants are all that were ever taken, wherever their place.
+	// grants are all that were ever taken, wherever their place, and the
+	// restored ones that the replay made so far.
 	grants map[string]*grant
-	// usable are those of which something remains, in the order of drawing.
+	// givers are the operations that may give back, by what the ids of the
+	// grants they restore begin with.
+	givers map[string]bool
+	// revoked are the ids of grants revoked before anything made them.
+	revoked map[string]bool
+	// usable are those of which something is available, in the order of
+	// drawing.
 	usable []*grant
-	owed   []debt
+	// takings are what drew credits so far, by its id, and ahead what captures
+	// still to come take from each hold.
+	takings map[string]*taking
+	ahead   map[string]int64
+	owed    []*lack
 
-	available, held, debt                     int64
-	credited, consumed, expired, gone, sentOn int64
+	credited, debt wide
+	in             [buckets]wide
+
+	// moments are those still to come.
+	moments []moment
 }
 
 // ReplayCredits replays what was taken of one (user, asset).
 func ReplayCredits(taken []Taken) (*Timeline, error) {
-	c := &credits{grants: map[string]*grant{}}
+	line, _, err := replayCredits(taken)
+	return line, err
+}
+
+// replayCredits gives the account as it is in the end as well.
+func replayCredits(taken []Taken) (*Timeline, *credits, error) {
+	c := &credits{
+		grants: map[string]*grant{}, givers: map[string]bool{}, revoked: map[string]bool{},
+		takings: map[string]*taking{}, ahead: map[string]int64{},
+	}
 	moments := make([]moment, 0, len(taken)+len(taken)/2)
 	for i := range taken {
 		t := &taken[i]
-		moments = append(moments, moment{place: t.Event.Place(), taken: t})
-		if g := grantOf(t); g != nil {
-			c.grants[g.id] = g
-			moments = append(moments, fallsDue(g, t)...)
-		}
+		moments = append(moments, moment{place: t.Place(), taken: t})
+		moments = append(moments, c.expect(t)...)
 	}
 	inOrder(moments)
 	line := &Timeline{Items: make([]Item, 0, len(moments))}
-	for _, m := range moments {
+	for c.moments = moments; len(c.moments) > 0; {
+		m := c.moments[0]
+		c.moments = c.moments[1:]
 		item, happens, err := c.step(m)
 		if err != nil {
-			return nil, err
+			return nil, nil, fmt.Errorf("replay %s %q at %s: %w", item.Kind, item.ID, m.place.Time, err)
 		}
 		if !happens {
 			continue
 		}
 		item.Place = m.place
-		item.Result.After = event.Balances{Balance: c.available - c.debt, Held: c.held, Debt: c.debt}
-		if err := c.conserved(&item); err != nil {
-			return nil, err
+		if item.Result.After, err = c.balances(); err != nil {
+			return nil, nil, fmt.Errorf("%s %q at %s: %w", item.Kind, item.ID, item.Place.Time, err)
 		}
 		line.Items = append(line.Items, item)
 	}
-	return line, c.account()
+	return line, c, c.account()
 }
 
-// grantOf is the grant that an event makes, if it makes one.
-func grantOf(t *Taken) *grant {
-	e := &t.Event
-	if e.Kind != event.Grant && e.Kind != event.Add || t.Rejected != event.NoCode {
+// expect takes in what is known of an event wherever the replay stands, and
+// gives the moments at which something may become of it without any event.
+func (c *credits) expect(t *Taken) []moment {
+	if t.Rejected != event.NoCode {
 		return nil
 	}
-	return &grant{
-		id: e.GrantID(), amount: int64(e.Amount), priority: e.Priority,
-		from: e.UsableFrom(), expires: e.ExpiresAt,
+	e := &t.Event
+	switch e.Kind {
+	case event.Grant, event.Add, event.Received:
+		var due []moment
+		for _, g := range grantsOf(t) {
+			c.grants[g.id] = g
+			due = append(due, fallsDue(g, e.OccurredAt)...)
+		}
+		return due
+	case event.Refund, event.Release:
+		c.givers[e.ID] = true
+	case event.Capture:
+		c.ahead[e.Ref] += int64(t.Amount)
+	case event.Hold:
+		if e.ExpiresAt != event.NoTime {
+			c.givers[timeOutID(e.ID)] = true
+			return []moment{{place: event.Place{Time: e.ExpiresAt, Due: event.DueHold, ID: e.ID}, hold: t}}
+		}
 	}
+	return nil
 }
 
-// fallsDue are the moments at which something may become of a grant without
-// any event.
-func fallsDue(g *grant, t *Taken) []moment {
+// grantsOf are the grants that an event makes.
+func grantsOf(t *Taken) []*grant {
+	e := &t.Event
+	if t.Remittance == nil {
+		return []*grant{{
+			id: e.GrantID(), amount: int64(e.Amount), priority: e.Priority,
+			from: e.UsableFrom(), expires: e.ExpiresAt,
+		}}
+	}
+	var grants []*grant
+	for n, g := range t.Remittance.Grants {
+		grants = append(grants, &grant{
+			id: t.Remittance.GrantID(n), amount: int64(g.Amount), priority: g.Priority,
+			from: e.OccurredAt, expires: g.ExpiresAt,
+		})
+	}
+	return grants
+}
+
+// fallsDue are the moments of a grant known from a time on.
+func fallsDue(g *grant, known event.Time) []moment {
 	var due []moment
-	if g.from > t.Event.OccurredAt {
+	if g.from > known {
 		due = append(due, moment{place: event.Place{Time: g.from, Due: event.DueActivation, ID: g.id}, grant: g})
 	}
 	if g.expires != event.NoTime {
@@ -102,13 +153,16 @@ func fallsDue(g *grant, t *Taken) []moment {
 func (c *credits) step(m moment) (Item, bool, error) {
 	if m.taken == nil {
 		kind := m.place.Due.Kind()
-		item := Item{Kind: kind, ID: kind.String() + "/" + m.grant.id}
-		fall := c.activate
-		if kind == event.Expired {
-			fall = c.expire
-		}
+		item := Item{Kind: kind, ID: kind.String() + "/" + m.place.ID}
 		var happens bool
-		item.Result, happens = fall(m.grant)
+		switch kind {
+		case event.HoldExpired:
+			item.Result, happens = c.timeOut(m.hold)
+		case event.Expired:
+			item.Result, happens = c.expire(m.grant)
+		case event.Activated:
+			item.Result, happens = c.activate(m.grant)
+		}
 		return item, happens, nil
 	}
 	e := &m.taken.Event
@@ -117,28 +171,47 @@ func (c *credits) step(m moment) (Item, bool, error) {
 		item.Result = event.Result{Outcome: event.Rejected, Code: m.taken.Rejected, Amount: e.Amount}
 		return item, true, nil
 	}
+	var err error
 	switch e.Kind {
 	case event.Grant, event.Add:
 		item.Result = c.grant(c.grants[e.GrantID()], e)
+	case event.Received:
+		item.Result = c.receive(m.taken.Remittance)
 	case event.Revoke:
 		item.Result = c.revoke(e)
-	case event.Subtract:
-		item.Result = c.subtract(e, m.taken.Policy)
+	case event.Subtract, event.Spend, event.Transfer:
+		item.Result = c.debit(m.taken)
+	case event.Hold:
+		item.Result = c.hold(m.taken)
+	case event.Capture:
+		item.Result, err = c.capture(m.taken)
+	case event.Release:
+		item.Result, err = c.release(m.taken)
+	case event.Refund:
+		item.Result, err = c.refund(m.taken)
 	default:
-		return item, false, fmt.Errorf("replay %s %q: the operation can't be replayed", e.Kind, e.ID)
+		err = fmt.Errorf("the operation can't be replayed")
 	}
-	return item, true, nil
+	return item, true, err
 }
 
 // grant is a grant's or add's own entry: the whole grant, whether or not it
 // is usable yet or ever.
 func (c *credits) grant(g *grant, e *event.Event) event.Result {
 	r := event.Result{Outcome: event.Applied, Amount: e.Amount, Slices: []event.Slice{g.slice(g.amount)}}
-	switch {
-	case g.revoked: // born revoked
-		c.revokeUnused(g)
-	case g.from <= e.OccurredAt:
-		r.Repaid = c.becomesUsable(g)
+	if g.revoked || g.from <= e.OccurredAt {
+		r.Repaid = c.start(g)
+	}
+	return r
+}
+
+// receive is the entry of what a transfer brought: all its grants.
+func (c *credits) receive(from *event.Remittance) event.Result {
+	r := event.Result{Outcome: event.Applied, Amount: from.Amount()}
+	for n := range from.Grants {
+		g := c.grants[from.GrantID(n)]
+		r.Slices = append(r.Slices, g.slice(g.amount))
+		r.Repaid = append(r.Repaid, c.start(g)...)
 	}
 	return r
 }
@@ -147,105 +220,62 @@ func (c *credits) activate(g *grant) (event.Result, bool) {
 	if g.revoked {
 		return event.Result{}, false
 	}
-	repaid := c.becomesUsable(g)
+	repaid := c.start(g)
 	return event.Result{
 		Outcome: event.Applied, Amount: event.Amount(g.amount),
 		Slices: []event.Slice{g.slice(g.amount)}, Repaid: repaid,
 	}, true
 }
 
+// start credits a grant: it is usable from here on and repays what is owed,
+// or was born revoked.
+func (c *credits) start(g *grant) []event.Repayment {
+	c.credited = c.credited.plus(g.amount)
+	if g.revoked {
+		c.put(g, g.amount, revoked)
+		return nil
+	}
+	c.put(g, g.amount, available)
+	return c.repay(g)
+}
+
 func (c *credits) expire(g *grant) (event.Result, bool) {
-	rest := g.remaining
+	rest := g.in[available]
 	if rest == 0 {
 		return event.Result{}, false
 	}
-	g.expired += rest
-	c.expired += rest
-	c.takeOut(g, rest)
+	c.move(g, rest, available, expired)
 	return event.Result{Outcome: event.Applied, Amount: event.Amount(rest), Slices: []event.Slice{g.slice(rest)}}, true
 }
 
 func (c *credits) revoke(e *event.Event) event.Result {
 	g := c.grants[e.Ref]
-	if g == nil {
+	if g == nil && !c.mayBeRestored(e.Ref) {
 		return event.Result{Outcome: event.Ignored, Code: event.UnknownReference}
 	}
-	r := event.Result{Outcome: event.Applied, Amount: event.Amount(g.remaining)}
-	if rest := g.remaining; rest > 0 {
+	c.revoked[e.Ref] = true
+	if g == nil {
+		return event.Result{Outcome: event.Applied}
+	}
+	r := event.Result{Outcome: event.Applied, Amount: event.Amount(g.in[available])}
+	if rest := g.in[available]; rest > 0 {
 		r.Slices = []event.Slice{g.slice(rest)}
-		g.taken += rest
-		c.gone += rest
-		c.takeOut(g, rest)
+		c.move(g, rest, available, revoked)
 	}
 	g.revoked = true
 	return r
 }
 
-func (c *credits) subtract(e *event.Event, p event.Policy) event.Result {
-	r := event.Result{Outcome: event.Applied, Amount: e.Amount}
-	missing := int64(e.Amount)
-	for missing > 0 && len(c.usable) > 0 {
-		g := c.usable[0]
-		part := min(missing, g.remaining)
-		c.consume(g, part)
-		missing -= part
-		r.Slices = append(r.Slices, g.slice(part))
+// mayBeRestored reports whether an id is one that an operation now known
+// gives to the grants it restores.
+func (c *credits) mayBeRestored(id string) bool {
+	at := strings.LastIndexByte(id, '/')
+	if at < 0 || !c.givers[id[:at]] {
+		return false
 	}
-	r.Shortfall = missing
-	if missing > 0 && p.Debt {
-		c.owed = append(c.owed, debt{e.ID, missing})
-		c.debt += missing
-	}
-	return r
-}
-
-// becomesUsable adds a grant to what may be drawn, after it has repaid what
-// is owed, in the order of the events that owe.
-func (c *credits) becomesUsable(g *grant) []event.Repayment {
-	g.remaining = g.amount
-	c.credited += g.amount
-	c.available += g.amount
-	at, _ := slices.BinarySearchFunc(c.usable, g, drawnBefore)
-	c.usable = slices.Insert(c.usable, at, g)
-	var repaid []event.Repayment
-	for len(c.owed) > 0 && g.remaining > 0 {
-		first := &c.owed[0]
-		part := min(first.amount, g.remaining)
-		c.consume(g, part)
-		c.debt -= part
-		first.amount -= part
-		repaid = append(repaid, event.Repayment{EventID: first.eventID, GrantID: g.id, Amount: event.Amount(part)})
-		if first.amount == 0 {
-			c.owed = c.owed[1:]
-		}
-	}
-	return repaid
-}
-
-// revokeUnused counts a grant that never becomes usable as credited and
-// revoked at once.
-func (c *credits) revokeUnused(g *grant) {
-	c.credited += g.amount
-	c.gone += g.amount
-	g.taken += g.amount
-}
-
-// consume draws a part of what remains of a grant.
-func (c *credits) consume(g *grant, part int64) {
-	g.consumed += part
-	c.consumed += part
-	c.takeOut(g, part)
-}
-
-// takeOut lowers what remains of a grant; one of which nothing remains can't
-// be drawn any more.
-func (c *credits) takeOut(g *grant, part int64) {
-	g.remaining -= part
-	c.available -= part
-	if g.remaining == 0 {
-		at, _ := slices.BinarySearchFunc(c.usable, g, drawnBefore)
-		c.usable = slices.Delete(c.usable, at, at+1)
-	}
+	n := id[at+1:]
+	digits := n != "" && strings.Trim(n, "0123456789") == ""
+	return digits && (n == "0" || n[0] != '0')
 }
 
 // drawnBefore is negative where g is drawn before o: priority ascending,
@@ -272,40 +302,8 @@ func (g *grant) slice(amount int64) event.Slice {
 	return event.Slice{GrantID: g.id, Amount: event.Amount(amount), ExpiresAt: g.expires}
 }
 
-// conserved checks I2 at one item.
-func (c *credits) conserved(at *Item) error {
-	if sum := c.available + c.held + c.consumed + c.expired + c.gone + c.sentOn; sum != c.credited {
-		return fmt.Errorf("%s %q at %s: %d credited, but %d available, %d held, %d consumed, %d expired, %d revoked and %d sent make %d",
-			at.Kind, at.ID, at.Place.Time, c.credited, c.available, c.held, c.consumed, c.expired, c.gone, c.sentOn, sum)
-	}
-	if c.debt > 0 && c.available > 0 || c.debt < 0 || c.available < 0 {
-		return fmt.Errorf("%s %q at %s: %d available while %d is owed", at.Kind, at.ID, at.Place.Time, c.available, c.debt)
-	}
-	return nil
-}
-
-// account checks, once at the end, the running totals against the grants and
-// debts they were counted from.
-func (c *credits) account() error {
-	var credited, available, consumed, expired, gone, owed int64
-	for _, g := range c.grants {
-		sum := g.remaining + g.consumed + g.expired + g.taken
-		if sum != 0 && sum != g.amount {
-			return fmt.Errorf("grant %q of %d: %d remaining, %d consumed, %d expired and %d revoked make %d",
-				g.id, g.amount, g.remaining, g.consumed, g.expired, g.taken, sum)
-		}
-		credited += sum
-		available += g.remaining
-		consumed += g.consumed
-		expired += g.expired
-		gone += g.taken
-	}
-	for _, d := range c.owed {
-		owed += d.amount
-	}
-	counted := [...]int64{c.credited, c.available, c.consumed, c.expired, c.gone, c.debt}
-	if sums := [...]int64{credited, available, consumed, expired, gone, owed}; sums != counted {
-		return fmt.Errorf("credited, available, consumed, expired, revoked and owed sum to %v over the grants and debts, but %v was counted", sums, counted)
-	}
-	return nil
+// later adds a moment to those still to come.
+func (c *credits) later(m moment) {
+	at, _ := slices.BinarySearchFunc(c.moments, m, func(a, b moment) int { return a.place.Compare(b.place) })
+	c.moments = slices.Insert(c.moments, at, m)
 }

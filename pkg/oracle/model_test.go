@@ -128,10 +128,24 @@ func TestEachRaisedShortfallIsAnAlert(t *testing.T) {
 }
 
 func TestReplayRefusesWhatItCannotReplay(t *testing.T) {
-	a := arrival(event.Spend, "s", 1, 1)
-	a.Event.Asset = event.DefaultAsset
-	if _, err := oracle.Replay([]oracle.Taken{{Event: a.Event}}); err == nil {
-		t.Error("a spend was replayed")
+	spend := oracle.Taken{Event: arrival(event.Spend, "s", 5, 3).Event}
+	for name, c := range map[string]struct {
+		kind event.Kind
+		ref  string
+		at   event.Time
+	}{
+		"a refund of nothing":        {event.Refund, "x", 6},
+		"a refund of what is later":  {event.Refund, "s", 4},
+		"a refund of more":           {event.Refund, "s", 6},
+		"a capture of a spend":       {event.Capture, "s", 6},
+		"a release of a spend":       {event.Release, "s", 6},
+		"an order among the credits": {event.Pause, "s", 6},
+	} {
+		a := arrival(c.kind, "e", c.at, event.NoAmount)
+		a.Event.Ref = c.ref
+		if _, err := oracle.ReplayCredits([]oracle.Taken{spend, {Event: a.Event, Amount: 4}}); err == nil {
+			t.Errorf("%s was replayed", name)
+		}
 	}
 }
 

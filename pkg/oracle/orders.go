@@ -46,7 +46,7 @@ type book struct {
 func ReplayOrders(taken []Taken) *Timeline {
 	moments := make([]moment, 0, len(taken))
 	for i := range taken {
-		moments = append(moments, moment{place: taken[i].Event.Place(), taken: &taken[i]})
+		moments = append(moments, moment{place: taken[i].Place(), taken: &taken[i]})
 	}
 	inOrder(moments)
 	b := &book{live: map[string]*Order{}, tallies: map[Window]event.Tally{}}
@@ -54,7 +54,11 @@ func ReplayOrders(taken []Taken) *Timeline {
 	for _, m := range moments {
 		e := &m.taken.Event
 		r := event.Result{Outcome: event.Applied, Amount: event.NoAmount}
-		r.Order, r.Code = b.command(e)
+		if m.taken.Rejected != event.NoCode {
+			r.Order, r.Code = b.refuse(e), m.taken.Rejected
+		} else {
+			r.Order, r.Code = b.command(e)
+		}
 		if r.Code != event.NoCode {
 			r.Outcome = event.Ignored
 		}
@@ -103,6 +107,12 @@ func (b *book) command(e *event.Event) (event.OrderChange, event.Code) {
 	o.UpdatedAt = e.EffectiveTime()
 	says.Status = o.Status
 	return says, event.NoCode
+}
+
+// refuse counts a place that a risk rule refused.
+func (b *book) refuse(e *event.Event) event.OrderChange {
+	b.count(e.Currency, e.EffectiveTime(), func(t *event.Tally) { t.Ignored++ })
+	return event.OrderChange{OrderID: e.Ref}
 }
 
 // place starts an order, unless one of its id is live.

@@ -11,13 +11,38 @@ import (
 // it arrived. The replay takes those decisions as given.
 type Taken struct {
 	Event event.Event
-	// Rejected is grant_exists or amount_overflow; NoCode for all others.
+	// Rejected is why it was rejected, or a place refused by a risk rule;
+	// NoCode for all others.
 	Rejected event.Code
+	// Amount is what an accepted refund, capture or release is about, whether
+	// or not the event gave one.
+	Amount event.Amount
 	// Policy is the asset's policy that was in force.
 	Policy event.Policy
+	// Remittance is what a transfer brought; nil for everything else. Event
+	// then says of it what an event can.
+	Remittance *event.Remittance
 	// Input and ArrivedAt play no part in a replay.
 	Input     event.Position
 	ArrivedAt event.Time
+}
+
+// TakenRemittance is what a transfer brings its receiver.
+func TakenRemittance(r *event.Remittance) Taken {
+	t := Taken{Remittance: r, Input: r.Input, ArrivedAt: r.ArrivedAt}
+	t.Event.Clear()
+	e := &t.Event
+	e.ID, e.User, e.Asset, e.Kind = r.EventID, r.To, r.Asset, event.Received
+	e.OccurredAt, e.Sequence, e.Amount = r.OccurredAt, r.Sequence, r.Amount()
+	return t
+}
+
+// Place is where it stands among its user's events.
+func (t *Taken) Place() event.Place {
+	if t.Remittance != nil {
+		return t.Remittance.Place()
+	}
+	return t.Event.Place()
 }
 
 // Asset is the account that the event belongs to: "" for orders.
@@ -32,7 +57,8 @@ func (t *Taken) Asset() string {
 type Item struct {
 	Place event.Place
 	Kind  event.Kind
-	// ID is the event's id; for a due item its kind, "/" and the grant's id.
+	// ID is the event's id, for what a transfer brought the sender's event; for
+	// a due item its kind, "/" and the grant's or hold's id.
 	ID string
 	// Taken is nil for a due item.
 	Taken  *Taken
@@ -132,9 +158,10 @@ func inOrder(moments []moment) {
 }
 
 // moment is a place at which something may happen: an event, or what falls
-// due of a grant.
+// due of a grant or a hold.
 type moment struct {
 	place event.Place
 	taken *Taken
 	grant *grant
+	hold  *Taken
 }
