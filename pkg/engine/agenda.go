@@ -94,6 +94,14 @@ func (g *agenda) pop() appointment {
 // wake is the place of the next thing that the watermark's move brings to an
 // account.
 func (e *Engine) wake(a *account) (event.Place, bool) {
+	at, ok := a.nextToSettle()
+	if len(a.pending) > 0 && (!ok || a.pending[0].Before(at)) {
+		return a.pending[0], true
+	}
+	return at, ok
+}
+
+func (a *account) nextToSettle() (event.Place, bool) {
 	if a.open == len(a.line.Ops) {
 		return a.line.Head.NextDue()
 	}
@@ -240,7 +248,11 @@ func (e *Engine) keepAppointments(to event.Time) bool {
 			e.scheduleBook(p.book)
 			continue
 		}
-		if at, ok := e.wake(p.account); ok && at == p.at {
+		switch at, ok := e.wake(p.account); {
+		case !ok || at != p.at: // it vanished
+		case len(p.account.pending) > 0 && p.account.pending[0] == at:
+			e.giveUp(p.account)
+		default:
 			e.settleNext(p.account)
 		}
 		e.schedule(p.account)

@@ -177,6 +177,7 @@ func (e *Engine) moveLive(b *book, t *tracked, before *order.Order) {
 	if before.Live() {
 		e.rows.Delete(appendPlaced(nil, keyLive, b.number, before.Placed))
 		e.rows.Delete(appendAllLiveKey(nil, before.Placed, b.user.id))
+		e.rows.Delete(appendLiveIDKey(nil, t.id, b.user.id))
 	}
 	if t.state.Live() {
 		e.key = appendPlaced(e.key[:0], keyLive, b.number, t.state.Placed)
@@ -184,6 +185,8 @@ func (e *Engine) moveLive(b *book, t *tracked, before *order.Order) {
 		e.key = appendAllLiveKey(e.key[:0], t.state.Placed, b.user.id)
 		e.val = append(appendNumber(e.val[:0], b.number), t.id...)
 		e.rows.Set(e.key, e.val)
+		e.key = appendLiveIDKey(e.key[:0], t.id, b.user.id)
+		e.rows.Set(e.key, e.val[:numberBytes])
 	}
 }
 

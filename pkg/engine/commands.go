@@ -34,6 +34,9 @@ func (e *Engine) command(u *user, rec *Record) {
 	if late {
 		op.Marks |= event.LateMark
 	}
+	if op.Kind == event.PlaceOrder && !e.tracked(b, op.Ref).state.Live() && e.breaksOrderRule(b, &op) {
+		op.Outcome, op.Code = event.Ignored, event.RiskLimited
+	}
 	r := e.newResult()
 	if late {
 		e.commandLate(b, &op, r)

@@ -1,9 +1,10 @@
 package engine
 
 import (
+	"fmt"
+	"math/big"
 	"math/bits"
 	"slices"
-	"strconv"
 	"strings"
 
 	"highwater/pkg/event"
@@ -18,9 +19,8 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 	if !ok {
 		return false, false
 	}
-	key := append([]byte{keyEvent}, value...)
 	number := numberOf(value)
-	row, ok := e.rows.Get(key)
+	key, row, _, ok := e.eventRow(string(value))
 	if !ok {
 		e.fail(errCorruptKey)
 		return true, false
@@ -53,8 +53,8 @@ func contentOf(p *event.Placed, user string, into *event.Event) *event.Event {
 	into.OccurredAt, into.TimeGiven, into.Sequence = p.OccurredAt, p.Marks.Has(event.TimeGivenMark), p.Sequence
 	into.Ref, into.To, into.Amount, into.Priority = p.Ref, p.To, p.Amount, p.Priority
 	into.EffectiveAt, into.ExpiresAt = p.EffectiveAt, p.ExpiresAt
-	if p.Kind.IsOrder() {
-		into.Amount = event.NoAmount // a cancel_all keeps its count there
+	if p.Kind.IsOrder() || p.Kind == event.Release || p.Marks.Has(event.OpenAmountMark) {
+		into.Amount = event.NoAmount // a count or what was decided stands there
 	}
 	if p.Terms != nil {
 		into.Currency, into.Quantity, into.Price = p.Terms.Currency, p.Terms.Quantity, p.Terms.Price
@@ -78,29 +78,20 @@ func (e *Engine) credits(u *user, rec *Record) {
 	if policy.Forfeit {
 		op.Marks |= event.ForfeitMark
 	}
-	edits := e.decide(u, a, op)
-	at := op.Place()
-	if a.said && at.Before(a.head.place) {
+	if e.mustWait(u, op) {
+		e.writeName(e.name, a.number, op.Place())
+		e.wait(u, a, op, ev)
+		return
+	}
+	if a.said && op.Place().Before(a.head.place) {
 		op.Marks |= event.LateMark
+	} else if op.Kind.IsDebit() && op.Kind.IsConditional() {
+		// It is decided by what there is at its place.
+		e.sayDuesBefore(a, op)
 	}
-	changesSaid := op.Marks.Has(event.LateMark) || len(edits) > 0
-	if changesSaid {
-		// Before the event's row is there to be read, too.
-		e.reach(a, at)
-		for i := range edits {
-			e.reach(a, edits[i].Place)
-		}
-	}
-	e.writeEvent(a.number, op, ev)
-	e.writeName(e.name, a.number, at)
-	if changesSaid {
-		e.applyLate(a, op, edits)
-	} else {
-		e.applyOnTime(a, op)
-	}
-	e.sayDues(a)
-	e.touch(a)
-	e.schedule(a)
+	edits := e.decide(u, a, op)
+	e.writeName(e.name, a.number, op.Place())
+	e.enter(a, op, ev, edits)
 }
 
 // place makes the placed form of a record's event.
@@ -122,9 +113,9 @@ func (e *Engine) place(rec *Record) event.Placed {
 }
 
 // decide makes the decisions that arrival makes: whether a grant's id is
-// taken, whether a total overflows, and whether the grant that a revoke names
-// is among the events received. It returns the revokes that the event makes
-// known, as edits in their order.
+// taken, whether a total overflows, whether the grant that a revoke names is
+// among the events received, and whether a conditional operation is accepted.
+// It returns what that changes in the events known before, as edits.
 func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 	edits := e.late.edits[:0]
 	switch op.Kind {
@@ -135,24 +126,42 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 			op.Outcome, op.Code = event.Rejected, event.GrantExists
 			return nil
 		}
+		if a.creditedHigh > 0 {
+			reject(op, event.AmountOverflow)
+			return nil
+		}
 		if !addTotal(&a.credited, op) {
 			return nil
 		}
 		e.writeName(e.key, a.number, op.Place())
-		edits = e.wakeRevokes(u, a, id, edits)
+		return e.wakeRevokes(u, a, id, edits)
 	case event.Subtract:
-		addTotal(&a.debited, op)
+		if addTotal(&a.debited, op) {
+			e.breaksRule(a, op)
+		}
 	case event.Revoke:
-		e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref, e.key2)
-		switch where, found := e.rows.Get(e.key); {
-		case !found:
-			e.waitForGrant(u, a, op)
-		case numberOf(where) == a.number:
-			op.Marks |= event.KnownMark
+		e.decideRevoke(u, a, op)
+	case event.Spend, event.Hold, event.Transfer:
+		return e.decideDebit(u, a, op, edits)
+	case event.Capture, event.Release, event.Refund:
+		return e.decideChild(u, a, op, edits)
+	}
+	return edits
+}
+
+// decideRevoke finds out whether the grant that a revoke names is known.
+func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
+	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref, e.key2)
+	where, found := e.rows.Get(e.key)
+	switch {
+	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref):
+		op.Marks |= event.KnownMark
+	case !found:
+		e.waitForGrant(u, a, op, op.Ref)
+		if base, _ := restoredBase(op.Ref); base != "" {
+			e.waitForGrant(u, a, op, base)
 		}
 	}
-	e.late.edits = edits
-	return edits
 }
 
 // addTotal counts an event, or rejects it where the total would overflow.
@@ -169,17 +178,19 @@ func addTotal(total *uint64, op *event.Placed) bool {
 // overflowTotal is what a rejected event would have brought a total to.
 func overflowTotal(entry *event.Entry, e *Engine) string {
 	a := e.account(e.user(entry.UserID), entry.Asset)
-	total := a.credited
-	if entry.Kind == event.Subtract {
-		total = a.debited
+	low, high := a.credited, a.creditedHigh
+	if entry.Kind.IsDebit() {
+		low, high = a.debited, 0
 	}
-	return strconv.FormatUint(total+uint64(entry.Amount), 10)
+	low, carry := bits.Add64(low, uint64(entry.Amount), 0)
+	total := new(big.Int).SetUint64(high + carry)
+	return total.Add(total.Lsh(total, 64), new(big.Int).SetUint64(low)).String()
 }
 
 // waitForGrant remembers a revoke whose grant has not been received: a name
 // tells that there is one, and a row of its own which.
-func (e *Engine) waitForGrant(u *user, a *account, op *event.Placed) {
-	e.key = appendName(e.key[:0], nameRevoke, u.id, op.Ref, e.key2)
+func (e *Engine) waitForGrant(u *user, a *account, op *event.Placed, id string) {
+	e.key = appendName(e.key[:0], nameRevoke, u.id, id, e.key2)
 	e.rows.Set(e.key, nil)
 	e.key[0] = keyWaiting
 	e.key = appendPlace(appendNumber(e.key, a.number), op.Place())
@@ -230,10 +241,14 @@ func (e *Engine) writeName(key []byte, number uint64, place event.Place) {
 	e.rows.Set(key, e.val)
 }
 
-// applyOnTime applies an event behind everything said of the account.
-func (e *Engine) applyOnTime(a *account, op *event.Placed) {
-	settleAtOnce := op.Marks.Has(event.AfterFinalMark) || !e.cfg.Settled
-	if !settleAtOnce && a.open == len(a.line.Ops) {
+// sayDuesBefore brings an account to the place of an event that comes on
+// time: what falls due before it is said.
+func (e *Engine) sayDuesBefore(a *account, op *event.Placed) {
+	if e.ready {
+		return
+	}
+	e.ready = true
+	if !e.settlesAtOnce(op) && a.open == len(a.line.Ops) {
 		a.settled.CopyFrom(&a.line.Head)
 	}
 	r := &e.result
@@ -243,12 +258,26 @@ func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 		a.line.Head.Due(r)
 		e.sayDue(a, place, r, false)
 	}
+}
+
+func (e *Engine) settlesAtOnce(op *event.Placed) bool {
+	return op.Marks.Has(event.AfterFinalMark) || !e.cfg.Settled
+}
+
+// applyOnTime applies an event behind everything said of the account.
+// REQUIRES: sayDuesBefore.
+func (e *Engine) applyOnTime(a *account, op *event.Placed) {
+	e.ready = false
+	r := &e.result
 	resetResult(r)
 	a.line.Head.Apply(op, r)
 	a.line.Append(*op)
 	a.said, a.head.place = true, op.Place()
 	e.sayEntry(e.fillEvent(a.user.id, a.asset, op, r))
-	if settleAtOnce {
+	if op.Kind == event.Transfer && op.Outcome == event.Accepted {
+		e.remit(a, op, a.line.Head.Taken())
+	}
+	if e.settlesAtOnce(op) {
 		a.open = len(a.line.Ops)
 		e.saySettled(&e.entry)
 	}
@@ -275,12 +304,30 @@ func (e *Engine) sayDues(a *account) {
 	}
 }
 
-// commitAccount publishes an account's balance and writes what changed of it.
+// commitAccount publishes the balance of an account about which something was
+// said, and writes what changed of it.
 func (e *Engine) commitAccount(a *account) {
-	a.touched = false
 	if a.line.Changed() {
 		e.storeChecks(a)
 	}
+	if a.line.Head.Overflowed() {
+		e.fail(fmt.Errorf("user %q, asset %q: the balance is beyond 2^63-1", a.user.id, a.asset))
+	}
+	if a.touched {
+		e.sayBalance(a)
+	}
+	a.touched, a.written = false, false
+	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
+	e.val = a.head.append(e.val[:0])
+	e.rows.Set(e.key, e.val)
+	if grown := cap(a.line.Ops); grown != a.sized {
+		a.open -= a.line.Trim(keepChecks, a.open)
+		a.sized = cap(a.line.Ops)
+		e.resize(a.user)
+	}
+}
+
+func (e *Engine) sayBalance(a *account) {
 	b := &e.balance
 	*b = event.Balance{
 		UserID: a.user.id, Asset: a.asset, Balances: a.line.Head.Balances(),
@@ -294,14 +341,6 @@ func (e *Engine) commitAccount(a *account) {
 	e.cause = a.cause
 	b.Stamp = e.stamp(balances)
 	e.sink.Balance(b)
-	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0])
-	e.rows.Set(e.key, e.val)
-	if grown := cap(a.line.Ops); grown != a.sized {
-		a.open -= a.line.Trim(keepChecks, a.open)
-		a.sized = cap(a.line.Ops)
-		e.resize(a.user)
-	}
 }
 
 // storeChecks writes the checkpoints that changed.

@@ -42,6 +42,14 @@ type Engine struct {
 
 	keep keeper
 	late lateWork
+	// waiting counts the operations that wait, by user.
+	waiting map[string]int
+	// hits are the rules that the event in hand breaks.
+	hits []event.Alert
+	// ready tells that the account in hand has been brought to the place of
+	// the event in hand.
+	ready      bool
+	remittance event.Remittance
 	// Scratch memory.
 	key, key2, val []byte
 	// name is the key of the event's name row.
@@ -76,6 +84,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 		users:   map[string]*user{},
 		assets:  map[string]string{},
 		windows: map[windowID]*openWindow{},
+		waiting: map[string]int{},
 		key2:    make([]byte, 0, 2*event.MaxGrantRefBytes),
 		marks: watermark.New(watermark.Config{
 			LatenessMicros: cfg.Lateness, IdleMicros: cfg.IdleTimeout, Hold: cfg.IdleHold,
@@ -84,6 +93,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	if err := e.loadMeta(); err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}
+	e.loadWaiting()
 	e.loadAgenda()
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
@@ -119,6 +129,10 @@ func (e *Engine) Process(rec *Record) {
 		panic("engine: a record in the middle of the watermark's move")
 	}
 	e.cause = e.marks.At
+	if rec.Remittance != nil {
+		e.receive(rec.Remittance)
+		return
+	}
 	if rec.Event == nil {
 		e.refuse(rec, rec.Refusal)
 		return
@@ -142,8 +156,10 @@ func (e *Engine) Process(rec *Record) {
 		e.refuse(rec, refusal(event.EventConflict, "event_id", "%q was used for an event with other content; the first one stands, choose another id", ev.ID))
 	case ev.Kind.IsOrder():
 		e.command(u, rec)
+		e.decideWaiting(u, ev.ID)
 	default:
 		e.credits(u, rec)
+		e.decideWaiting(u, ev.ID)
 	}
 	if !fromFuture {
 		e.marks.Observe(rec.Input.Topic, ev.OccurredAt, e.now)
@@ -156,9 +172,6 @@ func (e *Engine) check(rec *Record) *event.Refusal {
 	ev := rec.Event
 	if ev.Kind.Topic() != rec.Input.Topic {
 		return refusal(event.Invalid, "operation", "%s belongs in the topic %s, not in %s", ev.Kind, ev.Kind.Topic(), rec.Input.Topic)
-	}
-	if ev.Kind.IsConditional() {
-		return refusal(event.Invalid, "operation", "%s is not supported by this version; grant, revoke, subtract, add and orders are", ev.Kind)
 	}
 	return ev.Check()
 }

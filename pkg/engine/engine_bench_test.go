@@ -35,6 +35,7 @@ func (d *deaf) OrderState(*event.OrderState)                 {}
 func (d *deaf) OrderStats(*event.OrderStats)                 {}
 func (d *deaf) Watermark(*event.Watermark)                   {}
 func (d *deaf) Alert(*event.Alert)                           {}
+func (d *deaf) Remittance(*event.Remittance)                 {}
 func (d *deaf) DeadLetter(*engine.Record, *event.DeadLetter) { d.deadLetters++ }
 
 const batch = 5000

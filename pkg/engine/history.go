@@ -9,7 +9,9 @@ import (
 )
 
 // A correction row, version 1, keeps what was published so that it can be
-// read again by account: the parts of event.Correction in their order.
+// read again by account: the parts of event.Correction in their order. The
+// partition of the input is kept where it may be another one: of what
+// transfers brought.
 const correctionRowVersion = 1
 
 func (e *Engine) keepCorrection(c *event.Correction, number uint64) {
@@ -19,6 +21,9 @@ func (e *Engine) keepCorrection(c *event.Correction, number uint64) {
 	b = append(b, byte(c.Cause.Kind), flag(c.AfterFinal))
 	b = pack.Uint(b, uint64(c.Cause.OccurredAt))
 	b = pack.Uint(b, uint64(c.Cause.Input.Offset))
+	if c.Cause.Kind == event.Received {
+		b = pack.Uint(b, uint64(c.Cause.Input.Partition))
+	}
 	b = pack.Uint(b, uint64(c.Cause.LateBy))
 	b = pack.Uint(b, uint64(c.Watermark))
 	b = pack.Uint(b, uint64(c.CommittedAt))
@@ -57,6 +62,9 @@ func decodeCorrection(row string, c *event.Correction) error {
 	c.AfterFinal = r.Byte() == 1
 	c.Cause.OccurredAt = event.Time(r.Uint())
 	c.Cause.Input.Offset = int64(r.Uint())
+	if c.Cause.Kind == event.Received {
+		c.Cause.Input.Partition = int32(r.Uint())
+	}
 	c.Cause.LateBy = int64(r.Uint())
 	c.Watermark = event.Time(r.Uint())
 	c.CommittedAt = event.Time(r.Uint())

@@ -45,6 +45,17 @@ const (
 	// keyWaiting: name (of a revoked grant) number place: a revoke that waits
 	// for its grant.
 	keyWaiting
+	// keyPending: number place -> an operation that waits for the one it
+	// names, in the form of keyEvent.
+	keyPending
+	// keyChild: user 0 id number place -> asset: what waits for an event.
+	keyChild
+	// keyUse: number id -> what was taken of a spend or hold.
+	keyUse
+	// keyCapture: number hold_id 0 place -> amount of an accepted capture.
+	keyCapture
+	// keyLiveID: order_id 0 user -> number: a live order by its id.
+	keyLiveID
 )
 
 const (
@@ -187,6 +198,31 @@ func appendAllLiveKey(b []byte, p event.Place, user string) []byte {
 	b = append(appendSequence(b, p.Sequence), p.ID...)
 	b = append(b, 0)
 	return append(b, user...)
+}
+
+// childPrefix is what the keys begin with of everything that waits for an
+// event; an account's number and a place follow.
+func childPrefix(b []byte, user, id string) []byte {
+	b = append(append(b, keyChild), user...)
+	b = append(append(b, 0), id...)
+	return append(b, 0)
+}
+
+func appendChildKey(b []byte, user, id string, n uint64, p event.Place) []byte {
+	return appendPlace(appendNumber(childPrefix(b, user, id), n), p)
+}
+
+func appendUseKey(b []byte, n uint64, id string) []byte {
+	return append(appendNumbered(b, keyUse, n), id...)
+}
+
+func appendCaptureKey(b []byte, n uint64, holdID string, p event.Place) []byte {
+	return appendPlace(append(append(appendNumbered(b, keyCapture, n), holdID...), 0), p)
+}
+
+func appendLiveIDKey(b []byte, orderID, user string) []byte {
+	b = append(append(b, keyLiveID), orderID...)
+	return append(append(b, 0), user...)
 }
 
 func appendWindowKey(b []byte, start event.Time, currency string) []byte {

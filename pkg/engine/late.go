@@ -7,21 +7,19 @@ import (
 	"highwater/pkg/timeline"
 )
 
-// applyLate applies an event before something said, or one that makes
-// earlier revokes known: it walks the account without and with it, says its
-// entry, and corrects what was said.
+// applyWithEdits applies an event that comes on time but changes what was
+// known before: makes revokes known, or draws remembered.
+func (e *Engine) applyWithEdits(a *account, op *event.Placed, edits []timeline.Edit) {
+	e.correct(a, op, edits, nil)
+	e.sayDuesBefore(a, op)
+	e.applyOnTime(a, op)
+	e.flushCorrection(a, op)
+}
+
+// applyLate applies an event before something said: it walks the account
+// without and with it, says its entry, and corrects what was said.
 func (e *Engine) applyLate(a *account, op *event.Placed, edits []timeline.Edit) {
 	at := op.Place()
-	late := op.Marks.Has(event.LateMark)
-	if !late {
-		// On time, but it changes what earlier revokes are: they first.
-		if len(edits) > 0 {
-			e.correct(a, op, edits, nil)
-		}
-		e.applyOnTime(a, op)
-		e.flushCorrection(a, op)
-		return
-	}
 	i, _ := slices.BinarySearchFunc(edits, at, func(d timeline.Edit, p event.Place) int { return d.Place.Compare(p) })
 	edits = slices.Insert(edits, i, timeline.Edit{Place: at, New: op})
 	e.late.edits = edits
@@ -43,6 +41,9 @@ func (e *Engine) correct(a *account, op *event.Placed, edits []timeline.Edit, ow
 		s.step(step.Place.Time, w.Old.Balances(), w.New.Balances())
 		if own != nil && step.Edited && step.Place == at {
 			copyResult(own, step.After)
+			if op.Kind == event.Transfer && op.Outcome == event.Accepted {
+				e.remit(a, op, w.New.Taken())
+			}
 			return
 		}
 		if step.Before != nil && step.After != nil && step.Before.Same(step.After) {
@@ -129,10 +130,7 @@ func (e *Engine) settleAppeared(a *account) {
 }
 
 func (e *Engine) causeOf(op *event.Placed, headTime event.Time) event.Cause {
-	c := event.Cause{
-		EventID: op.ID, Kind: op.Kind, OccurredAt: op.OccurredAt,
-		Input: event.Position{Topic: op.Kind.Topic(), Partition: e.cfg.Partition, Offset: op.Offset},
-	}
+	c := event.Cause{EventID: op.ID, Kind: op.Kind, OccurredAt: op.OccurredAt, Input: e.inputOf(op)}
 	if op.Marks.Has(event.LateMark) {
 		c.LateBy = int64(headTime - op.Time)
 	}

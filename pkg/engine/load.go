@@ -48,7 +48,7 @@ func (e *Engine) skipKept(a *account) {
 
 // restateSettled finds the state before the first open op again.
 func (e *Engine) restateSettled(a *account) {
-	if a.open < len(a.line.Ops) {
+	if a.open < len(a.line.Ops) || e.ready {
 		a.line.StateAt(event.EndOf(e.meta.settledTo), &a.settled, &e.late.scratch)
 	}
 }

@@ -56,6 +56,11 @@ func (p *published) OrderStats(o *event.OrderStats) {
 }
 func (p *published) Watermark(w *event.Watermark) { p.Watermarks = append(p.Watermarks, *w) }
 func (p *published) Alert(a *event.Alert)         { p.Alerts = append(p.Alerts, *a) }
+func (p *published) Remittance(r *event.Remittance) {
+	c := *r
+	c.Grants = slices.Clone(r.Grants)
+	p.Remittances = append(p.Remittances, c)
+}
 func (p *published) DeadLetter(_ *engine.Record, d *event.DeadLetter) {
 	p.DeadLetters = append(p.DeadLetters, *d)
 }
@@ -107,8 +112,8 @@ func (h *host) run(tx *gen.Transaction) (*oracle.Records, error) {
 }
 
 func (h *host) process(a *oracle.Arrival) {
-	rec := engine.Record{Input: a.Input, ArrivedAt: a.ArrivedAt, Refusal: a.Refusal}
-	if a.Refusal == nil {
+	rec := engine.Record{Input: a.Input, ArrivedAt: a.ArrivedAt, Refusal: a.Refusal, Remittance: a.Remittance}
+	if a.Refusal == nil && a.Remittance == nil {
 		ev := a.Event
 		// As the codec does it.
 		ev.FillDefaults()

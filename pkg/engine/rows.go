@@ -11,9 +11,13 @@ import (
 // Versions of the rows, their first byte. A released version is never
 // written differently and never read differently.
 const (
-	eventRowVersion  = 1
-	headRowVersion   = 1
-	orderRowVersion  = 1
+	eventRowVersion = 1
+	headRowVersion  = 1
+	orderRowVersion = 1
+	useRowVersion   = 1
+
+	wideHeadRowVersion = 2
+
 	windowRowVersion = 1
 	metaRowVersion   = 1
 )
@@ -32,6 +36,8 @@ const (
 	hasAsset
 	hasSource
 	hasMetadata
+	hasOpenAmount
+	hasIncoming
 )
 
 // An event row, version 1, as pack's parts:
@@ -42,6 +48,8 @@ const (
 //	| amount | ref | to | effective_at | expires_at | priority
 //	| currency, quantity, price | asset (of orders, if not the default)
 //	| source | metadata: count, (key, value)
+//	| nothing more where the producer gave no amount
+//	| incoming: partition, count, (amount, expires_at+1, priority)
 //
 // Time, sequence, rank, id and sender stand in its key.
 func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
@@ -63,6 +71,8 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 	set(hasAsset, p.Kind.IsOrder() && extra.Asset != "" && extra.Asset != event.DefaultAsset)
 	set(hasSource, extra.Source != "")
 	set(hasMetadata, len(extra.Metadata) > 0)
+	set(hasOpenAmount, p.Marks.Has(event.OpenAmountMark))
+	set(hasIncoming, p.Incoming != nil)
 
 	b = append(b, eventRowVersion, byte(p.Kind), byte(p.Marks))
 	b = pack.Uint(b, parts)
@@ -108,7 +118,32 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 			b = pack.String(pack.String(b, m.Key), m.Value)
 		}
 	}
+	if parts&hasIncoming != 0 {
+		b = appendIncoming(b, p.Incoming)
+	}
 	return b
+}
+
+func appendIncoming(b []byte, in *event.Incoming) []byte {
+	b = pack.Uint(b, uint64(in.Partition))
+	b = pack.Uint(b, uint64(len(in.Grants)))
+	for i := range in.Grants {
+		g := &in.Grants[i]
+		b = pack.Uint(b, uint64(g.Amount))
+		b = pack.Uint(b, uint64(g.ExpiresAt+1))
+		b = pack.Uint(b, uint64(g.Priority))
+	}
+	return b
+}
+
+func readIncoming(r *pack.Reader) *event.Incoming {
+	in := &event.Incoming{Partition: int32(r.Uint())}
+	for range r.Count(3) {
+		in.Grants = append(in.Grants, event.RemittedGrant{
+			Amount: event.Amount(r.Uint()), ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint()),
+		})
+	}
+	return in
 }
 
 // decodeEventRow reads an event row and the place at its key's end. Strings
@@ -156,6 +191,12 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 	}
 	if parts&(hasAsset|hasSource|hasMetadata) != 0 {
 		readExtra(&r, parts, extra)
+	}
+	if parts&hasOpenAmount != 0 {
+		p.Marks |= event.OpenAmountMark
+	}
+	if parts&hasIncoming != 0 {
+		p.Incoming = readIncoming(&r)
 	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("event row of %q: %w", place.ID, err)
@@ -205,6 +246,8 @@ func readDecimal(r *pack.Reader) (d event.Decimal) {
 //
 //	version | number | has head byte, head's time, due byte, sequence, rank
 //	byte, id, sender | balance records | credited | debited
+//
+// Version 2 has after that what credited is beyond 64 bits.
 type head struct {
 	number uint64
 	// said tells that place means something.
@@ -213,10 +256,17 @@ type head struct {
 	records int64
 	// Totals at face value, for amount_overflow.
 	credited, debited uint64
+	// creditedHigh counts multiples of 2^64: what transfers bring is never
+	// refused.
+	creditedHigh uint64
 }
 
 func (h *head) append(b []byte) []byte {
-	b = append(b, headRowVersion)
+	if h.creditedHigh > 0 {
+		b = append(b, wideHeadRowVersion)
+	} else {
+		b = append(b, headRowVersion)
+	}
 	b = pack.Uint(b, h.number)
 	if h.said {
 		b = append(b, 1)
@@ -226,21 +276,51 @@ func (h *head) append(b []byte) []byte {
 	b = appendPlaceParts(b, h.place)
 	b = pack.Uint(b, uint64(h.records))
 	b = pack.Uint(b, h.credited)
-	return pack.Uint(b, h.debited)
+	b = pack.Uint(b, h.debited)
+	if h.creditedHigh > 0 {
+		b = pack.Uint(b, h.creditedHigh)
+	}
+	return b
 }
 
 func (h *head) decode(row string) error {
 	r := pack.NewReader(row)
-	if v := r.Byte(); v != headRowVersion {
-		return fmt.Errorf("account row of version %d: this program reads version %d", v, headRowVersion)
+	version := r.Byte()
+	if version != headRowVersion && version != wideHeadRowVersion {
+		return fmt.Errorf("account row of version %d: this program reads versions %d and %d", version, headRowVersion, wideHeadRowVersion)
 	}
 	h.number = r.Uint()
 	h.said = r.Byte() == 1
 	h.place = readPlaceParts(&r)
 	h.records = int64(r.Uint())
 	h.credited, h.debited = r.Uint(), r.Uint()
+	if version == wideHeadRowVersion {
+		h.creditedHigh = r.Uint()
+	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("account row: %w", err)
+	}
+	return nil
+}
+
+// append makes the row of what was taken of a spend or hold, version 1:
+//
+//	version | captured | refunded | released byte
+func (s *use) append(b []byte) []byte {
+	b = append(b, useRowVersion)
+	b = pack.Uint(b, uint64(s.captured))
+	b = pack.Uint(b, uint64(s.refunded))
+	return append(b, flag(s.released))
+}
+
+func (s *use) decode(row string) error {
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != useRowVersion {
+		return fmt.Errorf("use row of version %d: this program reads version %d", v, useRowVersion)
+	}
+	*s = use{captured: event.Amount(r.Uint()), refunded: event.Amount(r.Uint()), released: r.Byte() == 1}
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("use row: %w", err)
 	}
 	return nil
 }

@@ -28,11 +28,37 @@ func (e *Engine) fillEvent(user, asset string, op *event.Placed, r *event.Result
 	e.entry = event.Entry{
 		EventID: op.ID, UserID: user, Asset: asset, Kind: op.Kind,
 		OccurredAt: op.OccurredAt, EffectiveAt: op.Time, ArrivedAt: op.ArrivedAt,
-		Input:  event.Position{Topic: op.Kind.Topic(), Partition: e.cfg.Partition, Offset: op.Offset},
-		Result: *r,
-		Late:   op.Marks.Has(event.LateMark), AfterFinal: op.Marks.Has(event.AfterFinalMark),
+		Input: e.inputOf(op), Counterparty: counterparty(op), Revision: revision(op), Result: *r,
+		Late: op.Marks.Has(event.LateMark), AfterFinal: op.Marks.Has(event.AfterFinalMark),
 	}
 	return &e.entry
+}
+
+// inputOf is where an event's record stands: what a transfer brought stands
+// with its sender.
+func (e *Engine) inputOf(op *event.Placed) event.Position { return inputOf(op, e.cfg.Partition) }
+
+func inputOf(op *event.Placed, partition int32) event.Position {
+	if op.Incoming != nil {
+		partition = op.Incoming.Partition
+	}
+	return event.Position{Topic: op.Kind.Topic(), Partition: partition, Offset: op.Offset}
+}
+
+// counterparty is the other side of a transfer.
+func counterparty(op *event.Placed) string {
+	if op.Kind == event.Received {
+		return op.From
+	}
+	return op.To
+}
+
+// revision is that of the event's entry: one that waited had an entry before.
+func revision(op *event.Placed) int32 {
+	if op.Marks.Has(event.WaitedMark) {
+		return 1
+	}
+	return 0
 }
 
 // fillDue makes the scratch entry say r about a due item.
@@ -62,6 +88,7 @@ func (e *Engine) sayEntry(entry *event.Entry) {
 	if entry.Shortfall > 0 {
 		e.sayShortfall(entry.UserID, entry.Asset, entry.EventID, entry.Shortfall)
 	}
+	e.sayHits(entry)
 }
 
 func (e *Engine) saySettled(entry *event.Entry) {

@@ -46,6 +46,8 @@ type Sink interface {
 	OrderStats(*event.OrderStats)
 	Watermark(*event.Watermark)
 	Alert(*event.Alert)
+	// Remittance sends a transfer's credits to its receiver's partition.
+	Remittance(*event.Remittance)
 	// DeadLetter puts the record aside that Process was called with.
 	DeadLetter(*Record, *event.DeadLetter)
 }
@@ -56,7 +58,10 @@ type Record struct {
 	// Event is nil where the record could not be read; then Refusal says why.
 	Event   *event.Event
 	Refusal *event.Refusal
-	Input   event.Position
+	// Remittance is what a transfer brings, in a record of the internal topic;
+	// then there is no Event.
+	Remittance *event.Remittance
+	Input      event.Position
 	// ArrivedAt is Kafka's append time.
 	ArrivedAt event.Time
 }

@@ -36,6 +36,8 @@ type account struct {
 	// watermark cause.
 	touched bool
 	cause   event.Time
+	// written: its row must be written in this transaction.
+	written bool
 	head
 	// open is the index of the first op that isn't settled; settled is the
 	// state before it, where there is one.
@@ -43,6 +45,8 @@ type account struct {
 	line ledgerTimeline
 	entryPoint
 	settled ledger.Account
+	// pending are the places of its operations that wait, in their order.
+	pending []event.Place
 	// sized is the capacity for ops that was measured last.
 	sized int
 }
@@ -94,6 +98,7 @@ func (e *Engine) account(u *user, asset string) *account {
 	if err := a.decode(string(row)); err != nil {
 		e.fail(err)
 	}
+	e.loadPending(a)
 	e.loadLine(a)
 	at, ok := e.wake(a)
 	e.foundOnDisk(&a.entryPoint, at, ok)
@@ -142,9 +147,14 @@ func (e *Engine) assetName(asset string) string {
 
 // touch puts an account among those that Commit writes.
 func (e *Engine) touch(a *account) {
-	a.cause = e.cause
-	if !a.touched {
-		a.touched = true
+	a.cause, a.touched = e.cause, true
+	e.write(a)
+}
+
+// write puts an account among those whose row Commit writes.
+func (e *Engine) write(a *account) {
+	if !a.written {
+		a.written = true
 		e.accounts = append(e.accounts, a)
 	}
 }

@@ -219,9 +219,7 @@ func eventsTo(number uint64, end event.Place) []byte {
 }
 
 // position is where an event came from.
-func (v *View) position(op *event.Placed) event.Position {
-	return event.Position{Topic: op.Kind.Topic(), Partition: v.e.cfg.Partition, Offset: op.Offset}
-}
+func (v *View) position(op *event.Placed) event.Position { return inputOf(op, v.e.cfg.Partition) }
 
 // always is later than any time at which anything was processed.
 const always = event.Time(math.MaxInt64)

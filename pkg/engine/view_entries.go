@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"highwater/pkg/event"
-	"highwater/pkg/ledger"
 )
 
 // EntryPlace is where an entry stands among all of its user's: by place, and
@@ -23,14 +22,17 @@ func (p EntryPlace) Compare(q EntryPlace) int {
 }
 
 // Entries are what a replay says of every event and due item of some accounts,
-// up to the newest thing said of each: those behind a place in their order,
+// up to the newest thing said of each, and of the operations that wait: those behind a place in their order,
 // or with back those before it, the nearest first. Their stamps have no seq and
 // no watermark; a due item has no committed_at and is never late.
 func (v *View) Entries(accounts []Account, from EntryPlace, back bool) iter.Seq2[EntryPlace, *event.Entry] {
 	return func(yield func(EntryPlace, *event.Entry) bool) {
-		sources := make([]*entrySource, len(accounts))
+		var sources []*entrySource
 		for i := range accounts {
-			sources[i] = v.entrySource(&accounts[i], from, back)
+			sources = append(sources, v.entrySource(&accounts[i], from, back))
+			if waiting := v.waitingEntries(&accounts[i]); len(waiting) > 0 {
+				sources = append(sources, pendingSource(&accounts[i], waiting, from, back))
+			}
 		}
 		for {
 			var first *entrySource
@@ -86,6 +88,35 @@ func (v *View) entrySource(a *Account, from EntryPlace, back bool) *entrySource 
 		s.load = v.lineBlocks(a, from.Place)
 	}
 	return s
+}
+
+// pendingSource yields the operations of an account that wait.
+func pendingSource(a *Account, waiting []placedEntry, from EntryPlace, back bool) *entrySource {
+	if back {
+		slices.Reverse(waiting)
+	}
+	return &entrySource{account: a, from: from, back: back, load: func() []placedEntry {
+		block := waiting
+		waiting = nil
+		return block
+	}}
+}
+
+// waitingEntries are the operations of an account that wait for the ones they
+// name, in their order.
+func (v *View) waitingEntries(a *Account) (waiting []placedEntry) {
+	prefix := appendNumbered(nil, keyPending, a.number)
+	rows := v.read(prefix, behind(prefix), false)
+	var op event.Placed
+	for rows.next() && v.event(rows, &op) {
+		waiting = append(waiting, v.waitingEntry(a, &op))
+	}
+	return waiting
+}
+
+func (v *View) waitingEntry(a *Account, op *event.Placed) placedEntry {
+	r := event.Result{Outcome: event.Pending, Amount: op.Amount}
+	return placedEntry{op.Place(), v.stamped(v.e.fillEvent(a.User, a.Asset, op, &r), op)}
 }
 
 // more makes sure that there is an entry at the front, if any is left. Blocks
@@ -182,26 +213,19 @@ func (v *View) Entry(user, id string) (*event.Entry, bool) {
 	return v.entryAt(user, number, place)
 }
 
-// dueEntry finds a due item by the grant that it is about.
-func (v *View) dueEntry(user, kind, grant string) (*event.Entry, bool) {
-	number, place, ok := v.named(nameGrant, user, grant)
+// pendingAt is the entry of an operation that waits at a place.
+func (v *View) pendingAt(a *Account, place event.Place) (*event.Entry, bool) {
+	if place.Due != event.AnEvent {
+		return nil, false
+	}
+	key := appendPlaced(nil, keyPending, a.number, place)
+	row, ok := v.e.rows.Get(key)
 	var op event.Placed
-	if !ok || !v.eventAt(number, place, &op) {
+	if !ok || !v.e.readEvent(key, row, &op, &event.Event{}) {
 		return nil, false
 	}
-	due := event.Place{ID: grant}
-	switch kind {
-	case event.Expired.String():
-		due.Due, due.Time = event.DueExpiry, op.ExpiresAt
-	case event.Activated.String():
-		due.Due, due.Time = event.DueActivation, op.UsableFrom()
-	default:
-		return nil, false
-	}
-	if due.Time == event.NoTime {
-		return nil, false
-	}
-	return v.entryAt(user, number, due)
+	e := v.waitingEntry(a, &op)
+	return &e.entry, true
 }
 
 // entryAt is the entry at a place of one of the user's accounts.
@@ -209,6 +233,9 @@ func (v *View) entryAt(user string, number uint64, place event.Place) (*event.En
 	for a := range v.Accounts(user) {
 		if a.number != number {
 			continue
+		}
+		if e, ok := v.pendingAt(&a, place); ok {
+			return e, true
 		}
 		if a.place.Before(place) {
 			return nil, false // to come
@@ -225,21 +252,4 @@ func (v *View) entryAt(user string, number uint64, place event.Place) (*event.En
 		}
 	}
 	return nil, false
-}
-
-// Grants are what remains of an asset's grants: usable ones in the order in
-// which they are drawn, then future ones in the order in which they activate.
-func (s *Standing) Grants() iter.Seq2[bool, *ledger.Grant] {
-	return func(yield func(usable bool, g *ledger.Grant) bool) {
-		for _, list := range [...]struct {
-			usable bool
-			grants []ledger.Grant
-		}{{true, s.State.Usable()}, {false, s.State.Future()}} {
-			for i := range list.grants {
-				if !yield(list.usable, &list.grants[i]) {
-					return
-				}
-			}
-		}
-	}
 }

@@ -288,3 +288,21 @@ func (v *View) walkCommands(book *Account, id string, from event.Place, visit fu
 	}
 	return o
 }
+
+// LiveOrdersNamed are the live orders of this id, by user.
+func (v *View) LiveOrdersNamed(orderID string) iter.Seq[*event.OrderState] {
+	return func(yield func(*event.OrderState) bool) {
+		prefix := appendLiveIDKey(nil, orderID, "")
+		rows := v.read(prefix, behind(prefix), false)
+		for rows.next() {
+			if len(rows.value) < numberBytes {
+				v.ok(errCorruptKey)
+				return
+			}
+			state, _, ok := v.liveOrder(strings.Clone(rows.key[len(prefix):]), numberOf([]byte(rows.value)), orderID)
+			if ok && !yield(state) {
+				return
+			}
+		}
+	}
+}

@@ -70,6 +70,15 @@ func (k Kind) IsOrder() bool { return k >= PlaceOrder && k <= CancelAll }
 // IsDue reports whether the kind is a due item, which no event carries.
 func (k Kind) IsDue() bool { return k >= HoldExpired }
 
+// IsDebit reports whether the kind takes credits out of what is available.
+func (k Kind) IsDebit() bool {
+	switch k {
+	case Subtract, Spend, Hold, Transfer:
+		return true
+	}
+	return false
+}
+
 // IsConditional reports whether the kind is accepted or rejected once and for
 // all when it is first processed.
 func (k Kind) IsConditional() bool {

@@ -91,6 +91,12 @@ func (a *Account) Owed() int64 { return a.owed }
 // would be wrong.
 func (a *Account) Overflowed() bool { return a.overflowed }
 
+// IsRevoked reports whether a grant of this id has been revoked.
+func (a *Account) IsRevoked(grantID string) bool {
+	_, gone := slices.BinarySearch(a.revoked, grantID)
+	return gone
+}
+
 // Taken are the parts of grants that the transfer or hold applied last drew.
 // They are valid until the next one.
 func (a *Account) Taken() []Grant { return a.taken }
@@ -330,9 +336,9 @@ func (a *Account) debit(op *event.Placed, r *event.Result) {
 	}
 }
 
-// owe takes up what an event misses, if its policy says so.
+// owe takes up what an event misses, if it does and its policy says so.
 func (a *Account) owe(op *event.Placed, shortfall int64) {
-	if op.Marks.Has(event.DebtMark) {
+	if shortfall > 0 && op.Marks.Has(event.DebtMark) {
 		a.debts = append(a.debts, Debt{EventID: strings.Clone(op.ID), Amount: event.Amount(shortfall)})
 		a.owed += shortfall
 	}

@@ -113,7 +113,7 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 		return
 	case to.code != event.NoCode:
 		r.Outcome, r.Code = event.Ignored, to.code
-		if o.Live() {
+		if o.Live() && op.Outcome != event.Ignored {
 			r.Order.Status = o.Status
 			o.last.Currency = o.Terms.Currency
 			o.last.Ignored = 1

@@ -236,7 +236,7 @@ type fullGrant struct {
 func grantOf(v view, user string, usable bool, g *ledger.Grant) fullGrant {
 	full := fullGrant{grantItem: grantItemOf(usable, g), Amount: g.Remaining}
 	if op, ok := v.Granted(user, g.ID); ok {
-		full.Amount, full.EventID = op.Amount, op.ID
+		full.Amount, full.EventID = op.Amount, op.By.ID
 	}
 	return full
 }

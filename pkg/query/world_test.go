@@ -53,6 +53,7 @@ func (nobody) OrderState(*event.OrderState)                 {}
 func (nobody) OrderStats(*event.OrderStats)                 {}
 func (nobody) Watermark(*event.Watermark)                   {}
 func (nobody) Alert(*event.Alert)                           {}
+func (nobody) Remittance(*event.Remittance)                 {}
 func (nobody) DeadLetter(*engine.Record, *event.DeadLetter) {}
 
 // start is when every world begins: 2026-01-01T00:00:00Z.
@@ -87,7 +88,7 @@ func newWorld(tb testing.TB, partitions int, cfg Config) *world {
 			tb.Fatal(err)
 		}
 		w.homes = append(w.homes, s)
-		parts = append(parts, Partition{Store: store, WaitFor: s.waitFor, Lag: func() int64 { return 7 }, Ready: s.ready})
+		parts = append(parts, Partition{Store: store, WaitFor: s.waitFor, WaitForEnd: s.waitForEnd, Lag: func() int64 { return 7 }, Ready: s.ready})
 	}
 	cfg.Registry = prometheus.NewRegistry()
 	cfg.now = func() time.Time { return w.now.AsTime() }
@@ -112,6 +113,9 @@ func (s *home) waitFor(ctx context.Context, p event.Position) error {
 		}
 	}
 }
+
+// waitForEnd waits for nothing: a home applies what it processes at once.
+func (s *home) waitForEnd(context.Context) error { return nil }
 
 // send processes events in one transaction for each partition and returns
 // their positions. What an event leaves out gets its default; a time is that

@@ -82,7 +82,9 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 		Input:     event.Position{Topic: topic, Partition: s.id, Offset: record.Offset},
 		ArrivedAt: event.TimeOf(record.Timestamp),
 	}
-	if rec.Refusal = s.read(&rec, record, e); rec.Refusal == nil {
+	if topic == event.Transfers {
+		rec.Refusal = s.readRemittance(&rec, record)
+	} else if rec.Refusal = s.read(&rec, record, e); rec.Refusal == nil {
 		rec.Event = e
 	}
 	if err := s.registryErr; err != nil {
@@ -110,20 +112,45 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 	return true
 }
 
-// read decodes one record, and says why it can't be an event of this shard.
-func (s *Shard) read(rec *engine.Record, record *kgo.Record, e *event.Event) *event.Refusal {
+// readRemittance decodes what a transfer brings. What can't be read there is
+// somebody's money for sure.
+func (s *Shard) readRemittance(rec *engine.Record, record *kgo.Record) *event.Refusal {
 	if _, ok := s.skips[rec.Input]; ok {
-		return &event.Refusal{Code: event.Quarantined, Message: "a person had it skipped"}
+		return skipped()
 	}
-	if r := s.decoder.Decode(rec.Input.Topic, record.Key, record.Value, rec.ArrivedAt, e); r != nil {
+	if err := codec.DecodeRemittance(record.Value, &s.remittance); err != nil {
+		return &event.Refusal{Code: event.UnknownSchema, Message: err.Error()}
+	}
+	if r := s.inPartition([]byte(s.remittance.To)); r != nil {
 		return r
 	}
-	if p := kafka.PartitionOf(record.Key, s.lineage.Partitions); p != s.id {
+	rec.Remittance = &s.remittance
+	return nil
+}
+
+func skipped() *event.Refusal {
+	return &event.Refusal{Code: event.Quarantined, Message: "a person had it skipped"}
+}
+
+// inPartition tells what is wrong with a user's record being here.
+func (s *Shard) inPartition(user []byte) *event.Refusal {
+	if p := kafka.PartitionOf(user, s.lineage.Partitions); p != s.id {
 		return &event.Refusal{Code: event.WrongPartition, Field: "user_id", Message: fmt.Sprintf(
 			"the user lives in partition %d of %d, the record is in %d; produce with the Java client's default partitioner (murmur2; librdkafka: partitioner=murmur2_random)",
 			p, s.lineage.Partitions, s.id)}
 	}
 	return nil
+}
+
+// read decodes one record, and says why it can't be an event of this shard.
+func (s *Shard) read(rec *engine.Record, record *kgo.Record, e *event.Event) *event.Refusal {
+	if _, ok := s.skips[rec.Input]; ok {
+		return skipped()
+	}
+	if r := s.decoder.Decode(rec.Input.Topic, record.Key, record.Value, rec.ArrivedAt, e); r != nil {
+		return r
+	}
+	return s.inPartition(record.Key)
 }
 
 // receive puts what a poll brought into the inbox and looks at its errors.

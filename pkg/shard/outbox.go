@@ -28,6 +28,9 @@ type outbox struct {
 	shard   int32
 	encoder *codec.Encoder
 	topics  [kafka.OutputCount]string
+	// transfers is the internal topic, partitions how many it has.
+	transfers  string
+	partitions int32
 
 	// input is the record that the engine was called with.
 	input *kgo.Record
@@ -44,8 +47,8 @@ type outbox struct {
 
 var _ engine.Sink = (*outbox)(nil)
 
-func newOutbox(names kafka.Names, shard int32, encoder *codec.Encoder) *outbox {
-	o := &outbox{shard: shard, encoder: encoder}
+func newOutbox(names kafka.Names, shard, partitions int32, encoder *codec.Encoder) *outbox {
+	o := &outbox{shard: shard, encoder: encoder, transfers: names.Input(event.Transfers), partitions: partitions}
 	for _, output := range kafka.Outputs() {
 		o.topics[output] = names.Output(output)
 	}
@@ -196,6 +199,17 @@ func (o *outbox) Alert(a *event.Alert) {
 	r.Key = o.text(a.UserID)
 	from := len(o.arena)
 	o.arena = o.encoder.AppendAlert(o.arena, a)
+	r.Value = o.since(from)
+}
+
+// Remittance sends a transfer's credits to the receiver's shard, in the same
+// transaction as the debit.
+func (o *outbox) Remittance(m *event.Remittance) {
+	r := o.record(o.transfers)
+	r.Key = o.text(m.To)
+	r.Partition = kafka.PartitionOf(r.Key, o.partitions)
+	from := len(o.arena)
+	o.arena = codec.AppendRemittance(o.arena, m)
 	r.Value = o.since(from)
 }
 

@@ -18,7 +18,7 @@ import (
 // What was said comes out in order and unharmed, however the arena moved and
 // however often the outbox was used.
 func TestOutboxKeepsWhatWasSaid(t *testing.T) {
-	o := newOutbox(kafka.Names{Application: "app", Prefix: "p."}, 3, codec.SingleObject())
+	o := newOutbox(kafka.Names{Application: "app", Prefix: "p."}, 3, 8, codec.SingleObject())
 	for round := range 3 {
 		o.stamp = time.UnixMilli(int64(round))
 		count := 1500 * (3 - round)
@@ -54,7 +54,7 @@ func TestOutboxKeepsWhatWasSaid(t *testing.T) {
 }
 
 func TestOutboxTombstones(t *testing.T) {
-	o := newOutbox(kafka.Names{Application: "app"}, 3, codec.SingleObject())
+	o := newOutbox(kafka.Names{Application: "app"}, 3, 8, codec.SingleObject())
 	o.OrderState(&event.OrderState{UserID: "alice", OrderID: "o1", Gone: true, Stamp: event.Stamp{Partition: 3, Seq: 7, Watermark: 12}})
 	for r := range o.each {
 		if r.Value != nil || string(r.Key) != `["alice","o1"]` {
@@ -69,7 +69,7 @@ func TestOutboxTombstones(t *testing.T) {
 
 // A large batch is cut, each piece small enough for the topic.
 func TestOutboxCutsLargeBatches(t *testing.T) {
-	o := newOutbox(kafka.Names{Application: "app"}, 3, codec.SingleObject())
+	o := newOutbox(kafka.Names{Application: "app"}, 3, 8, codec.SingleObject())
 	batch := bytes.Repeat([]byte("0123456789"), 900_000)
 	o.changelog("app-changelog", &kafka.ChangelogRecord{Shard: 3, Seq: 1, BatchHash: sha256.Sum256(batch), Batch: batch})
 	if len(o.changes) != 3 {
@@ -113,7 +113,7 @@ func TestOutboxOmitsWhatFitsNoTopic(t *testing.T) {
 		{"header", kgo.Record{Key: []byte("alice"), Headers: []kgo.RecordHeader{{Key: "h", Value: make([]byte, kafka.MaxOutputBytes)}}}, "alice", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := newOutbox(kafka.Names{Application: "app"}, 3, codec.SingleObject())
+			o := newOutbox(kafka.Names{Application: "app"}, 3, 8, codec.SingleObject())
 			c.in.Topic = "grants"
 			o.input = &c.in
 			o.DeadLetter(&engine.Record{Input: event.Position{Topic: event.Grants, Partition: 3, Offset: 9}},

@@ -41,6 +41,8 @@ type Shard struct {
 	skips   map[event.Position]struct{}
 
 	decoder *codec.Decoder
+	// remittance is the one being taken.
+	remittance event.Remittance
 	// registryErr is why the decoder couldn't ask the registry.
 	registryErr error
 

@@ -126,8 +126,8 @@ func (s *Shard) forget() error {
 	s.open, s.flying, s.halt, s.registryErr = batch{}, nil, nil, nil
 	// A client may still hold what the outboxes before had.
 	s.idle = []*outbox{
-		newOutbox(s.cfg.Names, s.id, s.cfg.Encoder),
-		newOutbox(s.cfg.Names, s.id, s.cfg.Encoder),
+		newOutbox(s.cfg.Names, s.id, s.lineage.Partitions, s.cfg.Encoder),
+		newOutbox(s.cfg.Names, s.id, s.lineage.Partitions, s.cfg.Encoder),
 	}
 	s.positions = kafka.Positions(s.store.Meta().Positions)
 	cfg := s.cfg.Engine
@@ -143,7 +143,7 @@ func (s *Shard) forget() error {
 func (s *Shard) readInputs() {
 	old := map[string][]int32{s.cfg.Names.Shards(): {s.id}}
 	inputs := make(map[string]map[int32]kgo.Offset)
-	for _, topic := range event.Inputs {
+	for topic := event.Grants; topic <= event.Transfers; topic++ {
 		name := s.cfg.Names.Input(topic)
 		old[name] = []int32{s.id}
 		inputs[name] = map[int32]kgo.Offset{s.id: kgo.NewOffset().At(s.positions.Next(topic))}

@@ -143,6 +143,23 @@ func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, vi
 	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
+// Try walks the replays without and with an edit whose place is covered, up to
+// the end and through everything that falls due after it, and changes
+// nothing. It ends where the replays agree or visit returns false.
+func (t *Timeline[S, M]) Try(w *Walker[S, M], edit Edit, visit func(*Step) bool) {
+	base := &t.Checks[t.checkBefore(edit.Place)]
+	w.edit[0] = edit
+	w.Walk(&base.State, t.Ops[base.Index:], w.edit[:], event.EndOf(event.MaxTime), func(s *Step) { w.stop = !visit(s) })
+}
+
+// Last is the place of the last op; the zero Place where there is none.
+func (t *Timeline[S, M]) Last() event.Place {
+	if len(t.Ops) == 0 {
+		return event.Place{}
+	}
+	return t.Ops[len(t.Ops)-1].Place()
+}
+
 // put brings an edit into the ops.
 func (t *Timeline[S, M]) put(e *Edit) {
 	i := t.Find(e.Place)

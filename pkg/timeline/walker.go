@@ -48,6 +48,9 @@ type Walker[S any, M Machine[S]] struct {
 	Old, New S
 
 	oldResult, newResult event.Result
+	// stop ends the walk after the step being visited.
+	stop bool
+	edit [1]Edit
 }
 
 // Walk replays ops from base twice, without and with the edits (which stand
@@ -59,6 +62,7 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 	newState.CopyFrom(base)
 	i := w.lead(newState, ops, edits[0].Place)
 	oldState.CopyFrom(&w.New)
+	w.stop = false
 	var step Step
 	for {
 		// The next event on either side.
@@ -79,6 +83,9 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 				return i, false
 			}
 			visit(&step)
+			if w.stop {
+				return i, false
+			}
 			if len(edits) == 0 && oldState.Equal(&w.New) {
 				return i, true
 			}
@@ -120,6 +127,9 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 			step.After = &w.newResult
 		}
 		visit(&step)
+		if w.stop {
+			return i, false
+		}
 		if len(edits) == 0 && oldState.Equal(&w.New) {
 			return i, true
 		}

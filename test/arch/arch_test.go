@@ -45,7 +45,7 @@ var rules = map[string]rule{
 
 	// The shell.
 	"schemas":       {"", "", "the schemas are data"},
-	"pkg/codec":     {"event schemas", "github.com/twmb/avro", "bytes are turned into events without knowing where they come from or go to"},
+	"pkg/codec":     {"event pack schemas", "github.com/twmb/avro", "bytes are turned into events without knowing where they come from or go to"},
 	"pkg/state":     {"event engine", pebble + " github.com/cockroachdb/pebble/v2 " + metrics, "the store keeps rows: it knows the engine's seam, and nothing of Kafka"},
 	"pkg/kafka":     {"event", franz, "what is agreed with Kafka is the same for everyone, whatever they process"},
 	"pkg/replica":   {"event kafka state", client + " " + codes + " " + metrics, "a replica copies batches of rows: it must not know what they mean"},

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"fmt"
+	"strconv"
+
+	"highwater/pkg/event"
+)
+
+// breaksRule reports whether a debit breaks a rule of its asset, and notes
+// every rule it breaks for the alerts that follow its entry.
+func (e *Engine) breaksRule(a *account, op *event.Placed) bool {
+	p := e.cfg.Policies.For(a.asset)
+	if p.MaxSpendAmount == 0 && p.MaxSpendCount == 0 {
+		return false
+	}
+	sum, count := e.spentIn(a, op.Time.Add(-p.Window), op.Time)
+	sum, count = sum+uint64(op.Amount), count+1
+	hits := len(e.hits)
+	if p.MaxSpendAmount > 0 && sum > uint64(p.MaxSpendAmount) {
+		e.hit(event.SpendAmountLimit, "the amount debited within the window passes the limit",
+			strconv.FormatUint(sum, 10), strconv.FormatInt(int64(p.MaxSpendAmount), 10))
+	}
+	if p.MaxSpendCount > 0 && count > p.MaxSpendCount {
+		e.hit(event.SpendCountLimit, "the number of debits within the window passes the limit",
+			strconv.FormatInt(count, 10), strconv.FormatInt(p.MaxSpendCount, 10))
+	}
+	return len(e.hits) > hits
+}
+
+// spentIn is what debits of an account took at face value in (from, to], and
+// how many there were.
+func (e *Engine) spentIn(a *account, from, to event.Time) (sum uint64, count int64) {
+	first := appendNumbered(nil, keyEvent, a.number)
+	if from >= 0 {
+		first = appendPlaced(nil, keyEvent, a.number, event.EndOf(from))
+	}
+	var op event.Placed
+	var extra event.Event
+	for key, row := range e.rows.Scan(first, appendPlaced(nil, keyEvent, a.number, event.EndOf(to))) {
+		if !e.readEvent(key, row, &op, &extra) {
+			return sum, count
+		}
+		switch op.Kind {
+		case event.Spend, event.Hold, event.Transfer, event.Subtract:
+			if op.Outcome != event.Rejected {
+				sum += uint64(op.Amount)
+				count++
+			}
+		}
+	}
+	return sum, count
+}
+
+// breaksOrderRule reports whether a place of an order that isn't live breaks a
+// rule, and notes every rule it breaks.
+func (e *Engine) breaksOrderRule(b *book, op *event.Placed) bool {
+	p := &e.cfg.Policies.Orders
+	hits := len(e.hits)
+	if p.MaxLiveOrders > 0 {
+		if live := int64(len(e.live(b))) + 1; live > p.MaxLiveOrders {
+			e.hit(event.LiveOrdersLimit, "the user's live orders pass the limit",
+				strconv.FormatInt(live, 10), strconv.FormatInt(p.MaxLiveOrders, 10))
+		}
+	}
+	if p.MaxOrderNotional != (event.Decimal{}) {
+		notional := op.Terms.Quantity.Notional(op.Terms.Price)
+		if notional.Cmp(p.MaxOrderNotional) > 0 {
+			e.hit(event.OrderNotionalLimit, "the order's notional passes the limit", notional.String(), p.MaxOrderNotional.String())
+		}
+	}
+	return len(e.hits) > hits
+}
+
+// hit notes that the event in hand breaks a rule.
+func (e *Engine) hit(kind event.AlertKind, message, value, limit string) {
+	e.hits = append(e.hits, event.Alert{Kind: kind, Message: fmt.Sprintf("%s: %s of %s", message, value, limit), Value: value, Limit: limit})
+}
+
+// sayHits says the alerts of the rules that an entry's event broke.
+func (e *Engine) sayHits(entry *event.Entry) {
+	for i := range e.hits {
+		h := &e.hits[i]
+		h.UserID, h.Asset, h.EventID = entry.UserID, entry.Asset, entry.EventID
+		e.sayAlert(h)
+	}
+	e.hits = e.hits[:0]
+}
