@@ -6,14 +6,15 @@ import "highwater/pkg/event"
 // (asset "").
 type account struct {
 	user, asset string
-	taken       []Taken // in the order of arrival
+	taken       []Taken // in the order in which they were decided
 	line        *Timeline
 	// head is the newest place about which something was said.
 	head event.Place
-	// marks are facts of an item's arrival, by the item's id.
-	marks map[string]marks
-	// settled are the ids of the items that were settled.
-	settled map[string]bool
+	// marks are facts of an item's arrival.
+	marks map[event.Place]marks
+	// settled are the items that were settled. A due item that moved to another
+	// time is another one.
+	settled map[event.Place]bool
 
 	// cause is the watermark in force when something was last said; it counts
 	// where touched, which a commit clears.
@@ -24,12 +25,15 @@ type account struct {
 }
 
 // marks are what an entry says that doesn't follow from a replay.
-type marks struct{ late, afterFinal bool }
+type marks struct {
+	late, afterFinal bool
+	revision         int32
+}
 
 func newAccount(user, asset string) *account {
 	return &account{
 		user: user, asset: asset, line: &Timeline{},
-		marks: map[string]marks{}, settled: map[string]bool{},
+		marks: map[event.Place]marks{}, settled: map[event.Place]bool{},
 	}
 }
 
@@ -49,26 +53,41 @@ func (a *account) take(t Taken) (before *Timeline) {
 	return before
 }
 
-// item is where an event stands in the replay.
-func (a *account) item(eventID string) Item {
+// item is what the replay says about the event at a place.
+func (a *account) item(place event.Place) Item {
 	for _, it := range a.line.Items {
-		if it.ID == eventID {
+		if it.Place == place {
 			return it
 		}
 	}
-	panic("oracle: I1: the replay left out event " + eventID)
+	panic("oracle: I1: the replay left out event " + place.ID)
 }
 
 // entry is the record about an item, without its stamp.
 func (a *account) entry(it *Item) event.Entry {
-	m := a.marks[it.ID]
 	e := event.Entry{
 		EventID: it.ID, UserID: a.user, Asset: a.asset, Kind: it.Kind,
 		OccurredAt: it.Place.Time, EffectiveAt: it.Place.Time, ArrivedAt: event.NoTime,
-		Result: it.Result, Late: m.late, AfterFinal: m.afterFinal,
 	}
-	if t := it.Taken; t != nil {
-		e.OccurredAt, e.ArrivedAt, e.Input = t.Event.OccurredAt, t.ArrivedAt, t.Input
+	if it.Taken != nil {
+		e = entryOf(it.Taken)
+	}
+	m := a.marks[it.Place]
+	e.Result, e.Late, e.AfterFinal, e.Revision = it.Result, m.late, m.afterFinal, m.revision
+	return e
+}
+
+// entryOf is the part of an event's entry that the event says itself.
+func entryOf(t *Taken) event.Entry {
+	e := event.Entry{
+		EventID: t.Event.ID, UserID: t.Event.User, Asset: t.Asset(), Kind: t.Event.Kind,
+		OccurredAt: t.Event.OccurredAt, EffectiveAt: t.Place().Time, ArrivedAt: t.ArrivedAt, Input: t.Input,
+	}
+	switch t.Event.Kind {
+	case event.Transfer:
+		e.Counterparty = t.Event.To
+	case event.Received:
+		e.Counterparty = t.Remittance.From
 	}
 	return e
 }
@@ -89,7 +108,7 @@ func (a *account) unsaid(before event.Place) []Item {
 func (a *account) unsettled(watermark event.Time) []Item {
 	var items []Item
 	for _, it := range a.line.UpTo(event.EndOf(watermark)) {
-		if !a.settled[it.ID] {
+		if !a.settled[it.Place] {
 			items = append(items, it)
 		}
 	}

@@ -25,6 +25,7 @@ func Diff(want, got *Records) string {
 		diff("alert", want.Alerts, got.Alerts, (*text).alert),
 		diff("watermark", want.Watermarks, got.Watermarks, (*text).watermark),
 		diff("dead letter", want.DeadLetters, got.DeadLetters, (*text).deadLetter),
+		diff("remittance", want.Remittances, got.Remittances, (*text).remittance),
 	} {
 		if d != "" {
 			return d
@@ -92,6 +93,7 @@ func (r *Records) String() string {
 	lines(&b, "alert", r.Alerts, (*text).alert)
 	lines(&b, "watermark", r.Watermarks, (*text).watermark)
 	lines(&b, "dead-letter", r.DeadLetters, (*text).deadLetter)
+	lines(&b, "remittance", r.Remittances, (*text).remittance)
 	return b.String()
 }
 

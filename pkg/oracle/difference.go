@@ -54,18 +54,19 @@ func levels(items []Item) map[event.Time]event.Balances {
 }
 
 // entryChanges are the items whose results differ between two replays, or
-// that stand in only one of them, by place. The cause's own is left out.
-func entryChanges(before, after []Item, cause string) []event.EntryChange {
+// that stand in only one of them, by place: a due item at another time is
+// another one. The cause's own is left out.
+func entryChanges(before, after []Item, cause event.Place) []event.EntryChange {
 	type pair struct{ before, after *Item }
-	pairs := map[string]*pair{}
+	pairs := map[event.Place]*pair{}
 	for i := range before {
-		pairs[before[i].ID] = &pair{before: &before[i]}
+		pairs[before[i].Place] = &pair{before: &before[i]}
 	}
 	for i := range after {
-		p := pairs[after[i].ID]
+		p := pairs[after[i].Place]
 		if p == nil {
 			p = &pair{}
-			pairs[after[i].ID] = p
+			pairs[after[i].Place] = p
 		}
 		p.after = &after[i]
 	}
@@ -85,10 +86,10 @@ func entryChanges(before, after []Item, cause string) []event.EntryChange {
 	var out []event.EntryChange
 	for _, it := range changed {
 		c := event.EntryChange{EventID: it.ID, Kind: it.Kind, EffectiveAt: it.Place.Time}
-		if p := pairs[it.ID]; p.before != nil {
+		if p := pairs[it.Place]; p.before != nil {
 			c.Before = &p.before.Result
 		}
-		if p := pairs[it.ID]; p.after != nil {
+		if p := pairs[it.Place]; p.after != nil {
 			c.After = &p.after.Result
 		}
 		out = append(out, c)

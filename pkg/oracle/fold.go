@@ -27,7 +27,7 @@ type folded struct {
 	// newest is the time of the newest thing said, if any was.
 	newest event.Time
 	ever   bool
-	// results are those of everything said that still stands.
+	// results are those of everything said that still stands, by saidAs.
 	results map[string]event.Result
 }
 
@@ -42,7 +42,7 @@ func (f *Fold) Publish(entries []event.Entry, corrections []event.Correction) er
 		if err := f.Entry(e); err != nil {
 			return err
 		}
-		for len(corrections) > 0 && corrections[0].UserID == e.UserID && corrections[0].Cause.EventID == e.EventID {
+		for len(corrections) > 0 && causes(e, &corrections[0]) {
 			if err := f.Correct(&corrections[0]); err != nil {
 				return err
 			}
@@ -60,10 +60,11 @@ func (f *Fold) Publish(entries []event.Entry, corrections []event.Correction) er
 // before.
 func (f *Fold) Entry(e *event.Entry) error {
 	a := f.account(e.UserID, e.Asset)
-	if held, again := a.results[e.EventID]; again && !(held.Outcome == event.Pending && e.Revision == 1) {
+	id := saidAs(e.Kind, e.EventID, e.EffectiveAt, e.Counterparty)
+	if held, again := a.results[id]; again && !(held.Outcome == event.Pending && e.Revision == 1) {
 		return fmt.Errorf("entry %d: %s %q of %s is said twice", e.Seq, e.Kind, e.EventID, describe(e.UserID, e.Asset))
 	}
-	a.results[e.EventID] = e.Result
+	a.results[id] = e.Result
 	if e.Outcome == event.Pending {
 		return nil
 	}
@@ -100,20 +101,21 @@ func (f *Fold) Correct(c *event.Correction) error {
 		}
 	}
 	for _, ch := range c.Entries {
-		held, said := a.results[ch.EventID]
+		id := saidAs(ch.Kind, ch.EventID, ch.EffectiveAt, "")
+		held, stands := a.results[id]
 		switch {
-		case ch.Before == nil && said:
+		case ch.Before == nil && stands:
 			return fmt.Errorf("correction %d: %q of %s appears, but was said before", c.Seq, ch.EventID, describe(c.UserID, c.Asset))
-		case ch.Before != nil && !said:
+		case ch.Before != nil && !stands:
 			return fmt.Errorf("correction %d: %q of %s changes, but was never said", c.Seq, ch.EventID, describe(c.UserID, c.Asset))
 		case ch.Before != nil && !held.Same(ch.Before):
 			return fmt.Errorf("correction %d: %q of %s is said to have been %s, but it was %s", c.Seq, ch.EventID, describe(c.UserID, c.Asset), ResultText(ch.Before), ResultText(&held))
 		}
 		if ch.After == nil {
-			delete(a.results, ch.EventID)
+			delete(a.results, id)
 			continue
 		}
-		a.results[ch.EventID] = *ch.After
+		a.results[id] = *ch.After
 	}
 	return nil
 }
@@ -145,7 +147,9 @@ func (f *Fold) Newest(user, asset string) (event.Time, bool) {
 }
 
 // Results are those of everything said about an account that still stands,
-// by event id.
+// pending operations included, by event id: a due item's with its time, as
+// one may happen at another; what a transfer brought after "received/" and
+// its sender.
 func (f *Fold) Results(user, asset string) map[string]event.Result {
 	if a := f.accounts[AccountName{user, asset}]; a != nil {
 		return a.results
@@ -163,7 +167,7 @@ func (f *Fold) Contradicts(user, asset string, line *Timeline, head event.Place)
 	results := f.Results(user, asset)
 	items := line.UpTo(head)
 	for i := range items {
-		held, ok := results[items[i].ID]
+		held, ok := results[items[i].saidAs()]
 		switch {
 		case !ok:
 			return fmt.Sprintf("%s: %q is in the replay, but was never said", whose, items[i].ID)
@@ -171,8 +175,14 @@ func (f *Fold) Contradicts(user, asset string, line *Timeline, head event.Place)
 			return fmt.Sprintf("%s: %q is %s in the replay, but %s in the fold", whose, items[i].ID, ResultText(&items[i].Result), ResultText(&held))
 		}
 	}
-	if len(results) != len(items) {
-		return fmt.Sprintf("%s: %d items are in the replay, %d in the fold", whose, len(items), len(results))
+	stand := 0
+	for _, r := range results {
+		if r.Outcome != event.Pending {
+			stand++
+		}
+	}
+	if stand != len(items) {
+		return fmt.Sprintf("%s: %d items are in the replay, %d in the fold", whose, len(items), stand)
 	}
 	return ""
 }
@@ -209,4 +219,24 @@ func describe(user, asset string) string {
 		return user + "'s orders"
 	}
 	return user + "/" + asset
+}
+
+// saidAs is what a Fold knows an entry by. No id of an event has a slash.
+func saidAs(kind event.Kind, id string, at event.Time, from string) string {
+	switch {
+	case kind.IsDue():
+		return id + "@" + TimeText(at)
+	case kind == event.Received:
+		return "received/" + from + "/" + id
+	}
+	return id
+}
+
+func (it *Item) saidAs() string { return saidAs(it.Kind, it.ID, it.Place.Time, it.Place.From) }
+
+// causes reports whether an entry is what a correction blames: the one that
+// did something, not one that began to wait.
+func causes(e *event.Entry, c *event.Correction) bool {
+	return e.UserID == c.UserID && e.EventID == c.Cause.EventID && e.Kind == c.Cause.Kind &&
+		e.Input == c.Cause.Input && e.Outcome != event.Pending
 }

@@ -17,7 +17,7 @@ func said(id string, at event.Time, balance int64, late bool) event.Entry {
 
 func corrected(cause string, entries []event.EntryChange, changes ...event.Stretch) event.Correction {
 	return event.Correction{
-		Cause: event.Cause{EventID: cause}, UserID: "ann", Asset: "credits",
+		Cause: event.Cause{EventID: cause, Kind: event.Subtract}, UserID: "ann", Asset: "credits",
 		Changes: changes, Entries: entries, Part: 1, Parts: 1,
 	}
 }

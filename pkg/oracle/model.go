@@ -32,6 +32,9 @@ type Arrival struct {
 	Refusal   *event.Refusal
 	Input     event.Position
 	ArrivedAt event.Time
+	// Remittance, where not nil, is a record of the topic of transfers; it says
+	// itself where it came from, and nothing of the above counts.
+	Remittance *event.Remittance
 }
 
 // name tells apart what belongs to a user: an asset ("" for orders), an
@@ -49,8 +52,10 @@ type Model struct {
 	watermark event.Time
 
 	accounts map[name]*account
-	events   map[name]event.Event // all that made an entry
-	grants   map[name]bool        // all that were not rejected
+	events   map[name]known
+	grants   map[name]bool // all that were not rejected
+	// waiting are the pending operations, in the order of arrival.
+	waiting []Taken
 	// credited and debited are the totals ever, at face value.
 	credited, debited map[name]*big.Int
 	orders            orderBoard
@@ -68,7 +73,7 @@ func NewModel(c Config) *Model {
 	return &Model{
 		config: c, policies: c.Policies,
 		progress: progress{lateness: c.Lateness, idleTimeout: c.IdleTimeout, hold: c.IdleHold},
-		accounts: map[name]*account{}, events: map[name]event.Event{}, grants: map[name]bool{},
+		accounts: map[name]*account{}, events: map[name]known{}, grants: map[name]bool{},
 		credited: map[name]*big.Int{}, debited: map[name]*big.Int{},
 		orders: newOrderBoard(), out: &Records{},
 	}
@@ -94,8 +99,8 @@ func (m *Model) Said(user, asset string) (line *Timeline, head event.Place) {
 	return a.line, a.head
 }
 
-// Taken is everything that one user's events came to, in the order of
-// arrival within each account.
+// Taken is everything that one user's events came to, in the order in which
+// they were decided within each account.
 func (m *Model) Taken(user string) []Taken {
 	var all []Taken
 	for _, a := range m.inOrder() {
@@ -118,6 +123,10 @@ func (m *Model) Begin(now event.Time) {
 
 // Receive takes one record.
 func (m *Model) Receive(a Arrival) {
+	if a.Remittance != nil {
+		m.enter(TakenRemittance(a.Remittance), 0)
+		return
+	}
 	e := &a.Event
 	e.FillDefaults()
 	if m.take(a) {
@@ -137,9 +146,6 @@ func (m *Model) take(a Arrival) bool {
 	case e.Kind.Topic() != a.Input.Topic:
 		m.putAside(event.Refusal{Code: event.Invalid, Field: "operation", Message: fmt.Sprintf("%s doesn't belong in topic %s", e.Kind, a.Input.Topic)})
 		return false
-	case e.Kind.IsConditional():
-		m.putAside(event.Refusal{Code: event.Invalid, Field: "operation", Message: e.Kind.String() + " can't be decided yet"})
-		return false
 	}
 	if r := e.Check(); r != nil {
 		m.putAside(*r)
@@ -148,7 +154,7 @@ func (m *Model) take(a Arrival) bool {
 	future := int64(e.OccurredAt) > int64(m.now)+m.config.FutureSkew
 	known, isKnown := m.events[name{e.User, e.ID}]
 	switch {
-	case isKnown && known.SameContent(e):
+	case isKnown && known.event.SameContent(e):
 		return !future
 	case future:
 		m.putAside(event.Refusal{Code: event.FromTheFuture, Field: "occurred_at", Message: "is too far ahead of the clock"})
@@ -164,84 +170,60 @@ func (m *Model) take(a Arrival) bool {
 	return true
 }
 
-// apply takes an event in, in its place, and says everything that follows.
+// apply takes an event in, and decides what waited for it.
 func (m *Model) apply(arrival Arrival) {
-	e := arrival.Event
-	m.events[name{e.User, e.ID}] = e
-	t := Taken{Event: e, Input: arrival.Input, ArrivedAt: arrival.ArrivedAt}
-	if !e.Kind.IsOrder() {
-		t.Policy = m.policies.For(e.Asset)
-		t.Rejected = m.decide(&e)
+	t := Taken{Event: arrival.Event, Input: arrival.Input, ArrivedAt: arrival.ArrivedAt}
+	if !t.Event.Kind.IsOrder() {
+		t.Policy = m.policies.For(t.Event.Asset)
+	}
+	if m.waits(&t.Event) {
+		m.wait(t)
+	} else {
+		m.enter(t, 0)
+	}
+	m.decideWaiting(&t.Event)
+}
+
+// enter takes an event in, in its place, and says everything that follows.
+func (m *Model) enter(t Taken, revision int32) {
+	e := &t.Event
+	m.decide(&t)
+	if e.Kind != event.Received {
+		m.events[name{e.User, e.ID}] = known{event: *e, rejected: t.Rejected != event.NoCode}
 	}
 	a := m.account(e.User, t.Asset())
 	said := a.head
-	place := e.Place()
-	late := place.Before(said)
-	a.marks[e.ID] = marks{late: late, afterFinal: place.Time <= m.watermark}
+	place := t.Place()
+	a.marks[place] = marks{late: place.Before(said), afterFinal: place.Time <= m.watermark, revision: revision}
 	before := a.take(t)
 
 	// What falls due between the newest thing said and this is said first.
 	for _, due := range a.unsaid(place) {
 		m.say(a, due)
 	}
-	m.say(a, a.item(e.ID))
-	m.correct(a, before.UpTo(said), said, e.ID)
+	m.say(a, a.item(place))
+	m.correct(a, before.UpTo(said), said, a.item(place))
 	// What comes into being behind the watermark is said and settled at once.
-	m.passed(true)
+	m.passed(true, nil)
 	if e.Kind.IsOrder() {
 		m.orders.changed(e.User, before, a.line, m.watermark)
 	}
 }
 
-// decide is why a grant, add or subtract is rejected; NoCode if it isn't.
-// What isn't counts in the totals.
-func (m *Model) decide(e *event.Event) event.Code {
-	var totals map[name]*big.Int
-	credit := e.Kind == event.Grant || e.Kind == event.Add
-	switch {
-	case credit && m.grants[name{e.User, e.GrantID()}]:
-		return event.GrantExists
-	case credit:
-		totals = m.credited
-	case e.Kind == event.Subtract:
-		totals = m.debited
-	default:
-		return event.NoCode
-	}
-	key := name{e.User, e.Asset}
-	total := big.NewInt(int64(e.Amount))
-	if so := totals[key]; so != nil {
-		total.Add(total, so)
-	}
-	if limit := big.NewInt(event.MaxTotal); total.Cmp(limit) > 0 {
-		m.alert(event.Alert{
-			UserID: e.User, Asset: e.Asset, Kind: event.OverflowAlert, EventID: e.ID,
-			Value: total.String(), Limit: limit.String(),
-		})
-		return event.AmountOverflow
-	}
-	totals[key] = total
-	if credit {
-		m.grants[name{e.User, e.GrantID()}] = true
-	}
-	return event.NoCode
-}
-
 // correct says what an event changed in what was said before it: in the
 // account's items up to the place said.
-func (m *Model) correct(a *account, before []Item, said event.Place, cause string) {
+func (m *Model) correct(a *account, before []Item, said event.Place, cause Item) {
 	after := a.line.UpTo(said)
-	item := a.item(cause)
 	c := event.Correction{
 		Cause: event.Cause{
-			EventID: cause, Kind: item.Kind, OccurredAt: item.Taken.Event.OccurredAt, Input: item.Taken.Input,
+			EventID: cause.ID, Kind: cause.Kind, OccurredAt: cause.Taken.Event.OccurredAt, Input: cause.Taken.Input,
 		},
-		UserID: a.user, Asset: a.asset, AfterFinal: a.marks[cause].afterFinal,
+		UserID: a.user, Asset: a.asset, AfterFinal: a.marks[cause.Place].afterFinal,
 		Changes: stretches(before, after),
-		Entries: entryChanges(before, after, cause),
+		Entries: entryChanges(before, after, cause.Place),
 	}
-	if a.marks[cause].late {
-		c.Cause.LateBy = int64(said.Time - item.Place.Time)
+	if a.marks[cause.Place].late {
+		c.Cause.LateBy = int64(said.Time - cause.Place.Time)
 	}
 	for _, p := range parts(c) {
 		p.Stamp = m.stamp(&m.seqs.corrections)
@@ -279,44 +261,51 @@ func (m *Model) move() {
 	if m.watermark == old {
 		return
 	}
-	m.passed(false)
+	m.passed(false, m.giveUp())
 	m.orders.passed(old, m.watermark)
 }
 
-// passed says the due items and settles the items at or before the watermark
-// that weren't yet. They came into being behind it where an event made them
-// so, and not the watermark's own move.
-func (m *Model) passed(afterFinal bool) {
-	type line struct {
-		account *account
-		item    Item
-	}
-	byPlace := func(lines []line) []line {
-		slices.SortFunc(lines, func(x, y line) int {
-			if c := x.item.Place.Compare(y.item.Place); c != 0 {
-				return c
-			}
-			return compareAccounts(x.account, y.account)
-		})
-		return lines
-	}
-	var due, settled []line
+// line is one thing to say about an account.
+type line struct {
+	account *account
+	item    Item
+}
+
+func byPlace(lines []line) []line {
+	slices.SortFunc(lines, func(x, y line) int {
+		if c := x.item.Place.Compare(y.item.Place); c != 0 {
+			return c
+		}
+		return compareAccounts(x.account, y.account)
+	})
+	return lines
+}
+
+// passed says the operations given up and the due items, and settles the
+// items, at or before the watermark that weren't yet. They came into being
+// behind it where an event made them so, and not the watermark's own move.
+func (m *Model) passed(afterFinal bool, givenUp []line) {
+	say, settle := givenUp, []line{}
 	for _, a := range m.accounts {
 		for _, it := range a.unsaid(event.EndOf(m.watermark)) {
-			due = append(due, line{a, it})
+			a.marks[it.Place] = marks{afterFinal: afterFinal}
+			say = append(say, line{a, it})
 		}
 		for _, it := range a.unsettled(m.watermark) {
-			settled = append(settled, line{a, it})
 			if it.Taken == nil {
-				a.marks[it.ID] = marks{afterFinal: afterFinal}
+				a.marks[it.Place] = marks{afterFinal: afterFinal}
 			}
+			settle = append(settle, line{a, it})
 		}
 	}
-	for _, l := range byPlace(due) {
+	for _, l := range byPlace(say) {
+		if l.item.Taken != nil {
+			l.account.marks[l.item.Place] = marks{late: l.item.Place.Before(l.account.head), revision: 1}
+		}
 		m.say(l.account, l.item)
 	}
-	for _, l := range byPlace(settled) {
-		l.account.settled[l.item.ID] = true
+	for _, l := range byPlace(settle) {
+		l.account.settled[l.item.Place] = true
 		if m.config.Settled {
 			e := l.account.entry(&l.item)
 			e.Stamp = m.stamp(&m.seqs.settled)

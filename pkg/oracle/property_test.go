@@ -323,7 +323,7 @@ func (w *witness) seeWindows(m *oracle.Model) error {
 
 // The replay agrees with one that moves single coins.
 func TestReplayAgreesWithCoins(t *testing.T) {
-	property(t, gen.Options{}, func(s gen.Scenario) error {
+	property(t, gen.Options{OrderFree: true}, func(s gen.Scenario) error {
 		var err error
 		s.Run(func(_ *gen.Transaction, m *oracle.Model, _ *oracle.Records) bool {
 			for _, user := range gen.Users {

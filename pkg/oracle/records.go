@@ -13,6 +13,8 @@ type Records struct {
 	Alerts           []event.Alert
 	Watermarks       []event.Watermark
 	DeadLetters      []event.DeadLetter
+	// Remittances go to the internal topic and have no stamp.
+	Remittances []event.Remittance
 }
 
 // seqs are how many records of each topic were ever published.

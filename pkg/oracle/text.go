@@ -144,7 +144,7 @@ func (t *text) account(user, asset string) *text {
 func (t *text) entry(e *event.Entry) {
 	t.account(e.UserID, e.Asset).word(e.Kind.String()).word(e.EventID).word("@" + TimeText(e.EffectiveAt))
 	t.result(&e.Result)
-	if !e.Kind.IsOrder() || e.After != (event.Balances{}) {
+	if e.HasBalances() || e.After != (event.Balances{}) {
 		t.word("->").word(balancesText(e.After))
 	}
 	t.flag(e.Late, "late")
@@ -281,4 +281,23 @@ func (t *text) watermark(w *event.Watermark) {
 func (t *text) deadLetter(d *event.DeadLetter) {
 	t.word(d.Code.String())
 	t.stamp(d.Stamp)
+}
+
+func (t *text) remittance(r *event.Remittance) {
+	t.account(r.From, r.Asset).word("to").word(r.To).word(r.EventID).word("@" + TimeText(r.OccurredAt))
+	if r.Sequence != 0 {
+		t.number("sequence", r.Sequence)
+	}
+	for _, g := range r.Grants {
+		t.word("[").equals(int64(g.Amount))
+		if g.ExpiresAt != event.NoTime {
+			t.time("until", g.ExpiresAt)
+		}
+		if g.Priority != 0 {
+			t.number("priority", int64(g.Priority))
+		}
+		t.raw("]")
+	}
+	t.time("arrived", r.ArrivedAt)
+	t.input(r.Input)
 }

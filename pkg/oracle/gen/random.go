@@ -259,7 +259,11 @@ func (m *maker) credit(e *event.Event) {
 			e.ExpiresAt = e.OccurredAt + event.Time(1+m.IntN(8))*tick
 		}
 	case 4:
-		m.conditional(e)
+		if m.options.OrderFree {
+			e.Kind = event.Subtract
+		} else {
+			m.conditional(e)
+		}
 	}
 	e.Amount = event.Amount(1 + m.IntN(12))
 }
