@@ -32,6 +32,19 @@ func (a *Account) findHold(id string) (int, bool) {
 	return slices.BinarySearchFunc(a.holds, id, func(h Hold, id string) int { return strings.Compare(h.ID, id) })
 }
 
+// openHold is the index of the hold that an accepted capture or release
+// takes of.
+func (a *Account) openHold(op *event.Placed) int {
+	i, found := a.findHold(op.Ref)
+	if !found {
+		panic("ledger: I7: an accepted " + op.Kind.String() + " of a hold that is not there")
+	}
+	if a.holds[i].Left < op.Amount {
+		panic("ledger: I7: an accepted " + op.Kind.String() + " of more than is left of its hold")
+	}
+	return i
+}
+
 // hold sets aside what there is of the amount.
 func (a *Account) hold(op *event.Placed, r *event.Result) {
 	r.Outcome = event.Accepted
@@ -59,10 +72,7 @@ func (a *Account) hold(op *event.Placed, r *event.Result) {
 // hold short of is the capture's shortfall.
 func (a *Account) capture(op *event.Placed, r *event.Result) {
 	r.Outcome = event.Accepted
-	i, found := a.findHold(op.Ref)
-	if !found {
-		panic("ledger: I7: an accepted capture of a hold that is not there")
-	}
+	i := a.openHold(op)
 	h := &a.holds[i]
 	consumed, stay := cutFirst(h.Pieces, op.Amount)
 	for _, g := range consumed {
@@ -83,10 +93,7 @@ func (a *Account) capture(op *event.Placed, r *event.Result) {
 // but placed after it, still take.
 func (a *Account) release(op *event.Placed, r *event.Result) {
 	r.Outcome = event.Accepted
-	i, found := a.findHold(op.Ref)
-	if !found {
-		panic("ledger: I7: an accepted release of a hold that is not there")
-	}
+	i := a.openHold(op)
 	h := a.holds[i]
 	later := h.Left - op.Amount
 	back := max(total(h.Pieces)-later, 0)
