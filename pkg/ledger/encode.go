@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 
 	"highwater/pkg/event"
@@ -79,7 +80,8 @@ func appendGrants(b []byte, grants []Grant) []byte {
 }
 
 // Decode makes a the account whose persisted form is row. The account keeps
-// row's memory.
+// row's memory. A row that AppendTo can't have written is an error, as far as
+// that shows; a is then of no use.
 func (a *Account) Decode(row string) error {
 	r := pack.NewReader(row)
 	if v := r.Byte(); v != accountVersion {
@@ -89,43 +91,55 @@ func (a *Account) Decode(row string) error {
 	a.usable = decodeGrants(&r)
 	a.future = decodeGrants(&r)
 	a.debts = decodeDebts(&r)
-	for i := range a.debts {
-		a.owed += int64(a.debts[i].Amount)
-	}
 	if n := r.Count(1); n > 0 {
 		a.revoked = make([]string, n)
 		for i := range a.revoked {
 			a.revoked[i] = r.String()
 		}
 	}
-	a.decodeHolds(&r)
+	forfeits := a.decodeHolds(&r)
 	a.decodeDraws(&r)
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
+	if what := a.unsound(); what != "" || !forfeits {
+		return fmt.Errorf("account: %s: %w; restore the state from its changelog", cmp.Or(what, "holds"), pack.ErrCorrupt)
+	}
 	for i := range a.usable {
 		a.available += int64(a.usable[i].Remaining)
+	}
+	for i := range a.debts {
+		a.owed += int64(a.debts[i].Amount)
+	}
+	for i := range a.holds {
+		pieces := a.holds[i].Pieces
+		a.held += int64(total(pieces))
+		if len(pieces) == 0 {
+			a.bare++
+		}
 	}
 	a.findDue()
 	return nil
 }
 
-func (a *Account) decodeHolds(r *pack.Reader) {
+// decodeHolds reports whether each hold's forfeit byte is one.
+func (a *Account) decodeHolds(r *pack.Reader) bool {
 	n := r.Count(6)
 	if n == 0 {
-		return
+		return true
 	}
+	ok := true
 	a.holds = make([]Hold, n)
 	for i := range a.holds {
 		h := &a.holds[i]
 		h.ID, h.At, h.ExpiresAt = r.String(), event.Time(r.Uint()), event.Time(r.Uint())-1
-		h.Left, h.Forfeit = event.Amount(r.Uint()), r.Byte() == 1
+		h.Left = event.Amount(r.Uint())
+		forfeit := r.Byte()
+		ok = ok && forfeit <= 1
+		h.Forfeit = forfeit == 1
 		h.Pieces = decodeGrants(r)
-		a.held += int64(total(h.Pieces))
-		if len(h.Pieces) == 0 {
-			a.bare++
-		}
 	}
+	return ok
 }
 
 func (a *Account) decodeDraws(r *pack.Reader) {
