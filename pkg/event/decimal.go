@@ -182,3 +182,16 @@ func digits(s string) bool {
 	}
 	return true
 }
+
+// ParseTotal reads a notional or a sum of notionals: decimal(72,18), so up to
+// 54 digits before the point and 18 after it.
+func ParseTotal(s string) (Decimal, error) {
+	const wholeDigits = 54
+	whole, frac, point := strings.Cut(s, ".")
+	if len(whole) == 0 || len(whole) > wholeDigits || len(frac) > DecimalScale || point && frac == "" ||
+		strings.Trim(whole+frac, "0123456789") != "" {
+		return Decimal{}, fmt.Errorf("%q is not a decimal of up to %d digits before and %d after the point, such as \"12.50\"", clip(s), wholeDigits, DecimalScale)
+	}
+	n, _ := new(big.Int).SetString(whole+frac+strings.Repeat("0", DecimalScale-len(frac)), 10)
+	return DecimalFromBig(n)
+}

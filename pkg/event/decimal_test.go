@@ -158,3 +158,17 @@ func TestDecimalOf(t *testing.T) {
 		}
 	}
 }
+
+// Sums and notionals have more digits than amounts and prices.
+func TestParseTotal(t *testing.T) {
+	for _, s := range []string{"0", "1", "12.5", strings.Repeat("9", 54) + "." + strings.Repeat("9", 18), "1000000000000000000000"} {
+		if d, err := ParseTotal(s); err != nil || d.String() != s {
+			t.Errorf("%s is read as %s: %v", s, d, err)
+		}
+	}
+	for _, s := range []string{"", ".5", "5.", "-1", "+1", "1e6", "1_0", " 1", strings.Repeat("1", 55), "1." + strings.Repeat("1", 19), "1.2.3"} {
+		if d, err := ParseTotal(s); err == nil {
+			t.Errorf("%q is read as %s", s, d)
+		}
+	}
+}

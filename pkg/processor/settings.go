@@ -184,7 +184,7 @@ func LoadPolicies(from service.Policies) (event.Policies, error) {
 		}
 	}
 	if limit := file.Orders.MaxOrderNotional; limit != "" {
-		if policies.Orders.MaxOrderNotional, err = event.ParseDecimal(limit); err != nil {
+		if policies.Orders.MaxOrderNotional, err = event.ParseTotal(limit); err != nil {
 			return event.Policies{}, service.Usagef("policies.file: orders.max_order_notional: %w", err)
 		}
 	}
