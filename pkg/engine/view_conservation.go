@@ -8,9 +8,6 @@ import (
 type Conservation struct {
 	Credited, Available, Held, Consumed, Expired, Revoked, Sent int64
 	Balance, Debt                                               int64
-
-	// transfers that ran short: what repays them is sent.
-	transfers map[string]bool
 }
 
 // Holds reports whether nothing is missing and nothing too much.
@@ -18,9 +15,16 @@ func (c *Conservation) Holds() bool {
 	return c.Credited == c.Available+c.Held+c.Consumed+c.Expired+c.Revoked+c.Sent && c.Balance == c.Available-c.Debt
 }
 
+// conserved adds up the steps of a replay.
+type conserved struct {
+	Conservation
+	// transfers that ran short: what repays them is sent.
+	transfers map[string]bool
+}
+
 // Conservation adds up an asset's events up to a time, from the first one on.
 func (v *View) Conservation(a *Account, at event.Time) Conservation {
-	c := Conservation{transfers: map[string]bool{}}
+	c := conserved{transfers: map[string]bool{}}
 	r := v.replayKnown(a, event.EndOf(at), always)
 	future := 0
 	for r.step() {
@@ -32,11 +36,11 @@ func (v *View) Conservation(a *Account, at event.Time) Conservation {
 	for _, g := range r.state.Usable() {
 		c.Available += int64(g.Remaining)
 	}
-	return c
+	return c.Conservation
 }
 
 // add counts one step, before which so many grants were yet to activate.
-func (c *Conservation) add(r *replay, future int) {
+func (c *conserved) add(r *replay, future int) {
 	kind := r.place.Due.Kind()
 	if r.did != nil {
 		kind = r.did.Kind
@@ -79,7 +83,7 @@ func (c *Conservation) add(r *replay, future int) {
 }
 
 // credit counts the grants of a step; born revoked ones are gone at once.
-func (c *Conservation) credit(r *replay) {
+func (c *conserved) credit(r *replay) {
 	c.Credited += drawn(r)
 	for i := range r.result.Slices {
 		if s := &r.result.Slices[i]; r.state.IsRevoked(s.GrantID) {
@@ -89,7 +93,7 @@ func (c *Conservation) credit(r *replay) {
 }
 
 // giveBack counts what went back to no grant.
-func (c *Conservation) giveBack(r *replay) {
+func (c *conserved) giveBack(r *replay) {
 	for i := range r.result.Slices {
 		switch s := &r.result.Slices[i]; {
 		case r.state.IsRevoked(s.GrantID):
