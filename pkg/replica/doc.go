@@ -26,6 +26,8 @@
 //     it was when it was called, has been read.
 //   - I5: WaitFor returns nil only when a snapshot taken afterwards includes the
 //     position; nothing polls.
+//   - I6: WaitForEnd returns nil only when a snapshot taken afterwards includes
+//     whatever was committed when it was called.
 //
 // Use:
 //

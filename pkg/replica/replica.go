@@ -54,7 +54,7 @@ type Replica struct {
 	// mu guards what follows.
 	mu      sync.Mutex
 	waiters int           // who waits for changed
-	changed chan struct{} // closed and made anew after batches were applied
+	changed chan struct{} // closed and made anew after something was read
 	failed  error         // why nothing will change any more
 }
 
@@ -227,11 +227,11 @@ func pause(ctx context.Context) error {
 // poll takes what was fetched, waiting until there is something.
 func (r *Replica) poll(ctx context.Context) error {
 	fetches := r.client.PollFetches(ctx)
-	before := r.store.Meta().Seq
+	before, next := r.store.Meta().Seq, r.next.Load()
 	// Records first, for they are not fetched again, whatever came with them.
 	err := r.takeAll(fetches)
-	if meta := r.store.Meta(); meta.Seq != before {
-		r.metrics.batches.Add(float64(meta.Seq - before))
+	r.metrics.batches.Add(float64(r.store.Meta().Seq - before))
+	if r.next.Load() != next {
 		r.wake()
 	}
 	r.metrics.lag.WithLabelValues(r.label).Set(float64(r.Lag()))

@@ -165,6 +165,54 @@ func TestWaitFor(t *testing.T) {
 	}
 }
 
+// I6: what was committed when the wait began is included when it ends, however
+// the changelog ends: behind a batch, behind an aborted one, or with nothing.
+func TestWaitForEnd(t *testing.T) {
+	o := newOwner(t)
+	r := o.replica(open(t, vfs.NewMem()))
+	run(t, r)
+	for i := range 20 {
+		switch {
+		case i%5 == 3:
+			o.abort(3, 10)
+		case i > 0:
+			o.commit(3, 10)
+		}
+		if err := r.WaitForEnd(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := r.Store().Meta(), o.store.Meta(); got != want {
+			t.Fatalf("%d: the state is at\n%+v, its owner at\n%+v", i, got, want)
+		}
+	}
+	// An open transaction may still be committed: nothing is said before it ends.
+	_, values := o.batch(3, 10, nil)
+	if err := o.client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	o.client.Produce(t.Context(), &kgo.Record{Topic: o.names.Changelog(), Partition: partition, Value: values[0]}, func(_ *kgo.Record, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if err := o.client.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.WaitForEnd(within(t)) }()
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.WaitForEnd(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a transaction open: %v", err)
+	}
+	if err := o.client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // I1, I3: every kind of damage stops the replica in front of it, and the error
 // tells a person where it is and what to do.
 func TestDamage(t *testing.T) {

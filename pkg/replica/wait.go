@@ -17,17 +17,35 @@ func (r *Replica) WaitFor(ctx context.Context, position event.Position) error {
 	if position.Topic < event.Grants || position.Topic > event.Transfers {
 		return fmt.Errorf("wait for a position: no shard reads topic number %d", position.Topic)
 	}
-	name := fmt.Sprintf("%s/%d/%d", position.Topic, position.Partition, position.Offset)
-	for {
-		if r.store.Meta().Passed(position) {
-			return nil
-		}
+	if err := r.waitUntil(ctx, func() bool { return r.store.Meta().Passed(position) }); err != nil {
+		return fmt.Errorf("wait for position %s/%d/%d: %w", position.Topic, position.Partition, position.Offset, err)
+	}
+	return nil
+}
+
+// WaitForEnd waits until the state includes whatever is committed in the
+// changelog when it is called. It fails like WaitFor.
+func (r *Replica) WaitForEnd(ctx context.Context) error {
+	end, err := r.askEnd(ctx)
+	if err == nil {
+		err = r.waitUntil(ctx, func() bool { return r.next.Load() >= end })
+	}
+	if err != nil {
+		return fmt.Errorf("wait for the changelog's end: %w", err)
+	}
+	return nil
+}
+
+// waitUntil waits until something holds that only this replica's reading makes
+// true.
+func (r *Replica) waitUntil(ctx context.Context, holds func() bool) error {
+	for !holds() {
 		changed, err := r.subscribe()
 		if err != nil {
-			return fmt.Errorf("wait for position %s: %w", name, err)
+			return err
 		}
-		// What was applied before subscribing doesn't wake.
-		if !r.store.Meta().Passed(position) {
+		// What was read before subscribing doesn't wake.
+		if !holds() {
 			select {
 			case <-changed:
 			case <-ctx.Done():
@@ -35,9 +53,10 @@ func (r *Replica) WaitFor(ctx context.Context, position event.Position) error {
 		}
 		r.unsubscribe()
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("wait for position %s: %w", name, err)
+			return err
 		}
 	}
+	return nil
 }
 
 func (r *Replica) subscribe() (<-chan struct{}, error) {
