@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ type Info struct {
 	Description string
 	// PathParams describe wildcards that several routes share.
 	PathParams []Param
+	// Problem are the members that this service's problems may have beside
+	// those of [ProblemSchema].
+	Problem []Property
 }
 
 // API serves a table of routes and describes it.
@@ -38,7 +42,9 @@ type API struct {
 // [Ref]. It panics where the table contradicts itself: tables stand in code.
 func New(info Info, routes []Route, schemas []Property, logger *slog.Logger, registry prometheus.Registerer) *API {
 	a := &API{info: info, routes: routes, logger: logger, metrics: newMetrics(registry, info.Service)}
-	a.schemas = append(schemas, Property{Name: "Problem", Schema: ProblemSchema})
+	problem := ProblemSchema
+	problem.Properties = slices.Concat(problem.Properties, info.Problem)
+	a.schemas = append(schemas, Property{Name: "Problem", Schema: problem})
 	a.document = a.describe()
 	a.docs = a.docsPage()
 	return a

@@ -34,6 +34,8 @@ type Problem struct {
 	// EventID is the event that the problem is about, where its sender needs
 	// it to go on.
 	EventID string
+	// Entry is what became of that event, as JSON, where that is the problem.
+	Entry json.RawMessage
 	// RetryAfter, where above zero, says when to try again.
 	RetryAfter time.Duration
 	// Allow lists the methods that the path knows, for a 405.
@@ -74,15 +76,16 @@ type problemJSON struct {
 	Code   string `json:"code"`
 	Field  string `json:"field,omitempty"`
 	Detail string `json:"detail"`
-	// An extension member, as RFC 9457 calls it.
-	EventID string `json:"event_id,omitempty"`
+	// Extension members, as RFC 9457 calls them.
+	EventID string          `json:"event_id,omitempty"`
+	Entry   json.RawMessage `json:"entry,omitempty"`
 }
 
-// MarshalJSON gives the members of RFC 9457, code, field and event_id.
+// MarshalJSON gives the members of RFC 9457, code, field, event_id and entry.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(problemJSON{
 		Type: "urn:highwater:problem:" + p.Code, Title: http.StatusText(p.Status),
-		Status: p.Status, Code: p.Code, Field: p.Field, Detail: p.Detail, EventID: p.EventID,
+		Status: p.Status, Code: p.Code, Field: p.Field, Detail: p.Detail, EventID: p.EventID, Entry: p.Entry,
 	})
 }
 

@@ -21,6 +21,8 @@
 //     shows and a piece of each of the user's accounts; only what a route's
 //     description says costs more.
 //   - I5: pages of a list that doesn't change cover it, each item once.
+//   - I6: an answer to a request with current includes whatever was committed,
+//     in any partition, when the request came.
 //
 // Use:
 //

@@ -88,7 +88,8 @@ func (in *installation) produce(topic event.Topic, user, value string) string {
 // reading is a service with its followers.
 type reading struct {
 	*world
-	stop func()
+	service *Service
+	stop    func()
 }
 
 // read follows into a directory.
@@ -105,7 +106,7 @@ func (in *installation) read(dir string) *reading {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.run(ctx) }()
-	r := &reading{world: &world{tb: in.tb, handler: s.Handler(http.NewServeMux())}}
+	r := &reading{service: s, world: &world{tb: in.tb, handler: s.Handler(http.NewServeMux())}}
 	r.stop = func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -168,6 +169,34 @@ func TestServiceFollowsTheChangelog(t *testing.T) {
 		t.Errorf("%s", text(entries))
 	}
 	r.stop()
+}
+
+// I6: what one service has, another one that is asked for what is current has
+// too; and it says so where it can't have it in time.
+func TestCurrent(t *testing.T) {
+	const partitions = 2
+	in := newInstallation(t, partitions)
+	for n := range int32(partitions) {
+		t.Cleanup(in.process(n))
+	}
+	one, other := in.read(t.TempDir()), in.read(t.TempDir())
+	defer other.stop()
+	defer one.stop()
+	for n, user := range []string{"alice", "bob", "carol", "dan", "eve", "frank"} {
+		position := in.produce(event.Orders, user, fmt.Sprintf(`{"type":"place","event_id":"e1","user_id":%q,"order_id":"o%d","currency":"EUR","amount":"1","price":"2"}`, user, n))
+		one.get("/v1/users/" + user + "/orders?min_position=" + position)
+		if items := other.get(fmt.Sprintf("/v1/orders?order_id=o%d&current=true&limit=2", n))["items"].([]any); len(items) != 1 || items[0].(map[string]any)["user_id"] != user {
+			t.Fatalf("%s: %s", user, text(items))
+		}
+	}
+	late := New(Config{WaitTimeout: time.Millisecond})
+	parts := append([]Partition{}, *other.service.partitions.Load()...)
+	parts[1].WaitForEnd = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	late.Serve(parts)
+	other.handler = late.Handler(http.NewServeMux())
+	if got := other.ask("/v1/orders?current=true"); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), `"field":"current"`) {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
 }
 
 func TestServiceNeedsItsTopics(t *testing.T) {

@@ -94,7 +94,7 @@ func (f *followers) openOne(partition int32) (Partition, error) {
 		return Partition{}, err
 	}
 	f.follow = append(f.follow, r)
-	return Partition{Store: store, WaitFor: r.WaitFor, Lag: r.Lag, Ready: r.Ready()}, nil
+	return Partition{Store: store, WaitFor: r.WaitFor, WaitForEnd: r.WaitForEnd, Lag: r.Lag, Ready: r.Ready()}, nil
 }
 
 func (f *followers) lose(err error) {

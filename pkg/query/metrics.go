@@ -14,12 +14,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{
 		waitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "highwater_query_wait_seconds",
-			Help:    "How long reads waited for their min_position; those that needn't aren't counted.",
+			Help:    "How long reads waited for their min_position, or for current; those that needn't aren't counted.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10), // to about 4 s
 		}),
 		waitTimeouts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "highwater_query_wait_timeouts_total",
-			Help: "Reads whose min_position wasn't included in time.",
+			Help: "Reads whose min_position, or what was current, wasn't included in time.",
 		}),
 		timeouts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "highwater_query_read_timeouts_total",

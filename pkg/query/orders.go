@@ -143,7 +143,16 @@ func (s *Service) allOrders(ctx context.Context, p *api.Params) (answer, error) 
 	limit := p.Limit()
 	orders := newOrderList(p, limit)
 	c, resumed := readCursor(p, "all-orders")
+	id := ""
+	if p.Given("order_id") {
+		id = p.Text("order_id")
+		p.Refuse(event.CheckID("order_id", id))
+	}
+	current := p.OneOf("current", "false", "true") == "true"
 	partitions, err := s.ofEveryone(ctx, p)
+	if err == nil && current {
+		err = s.waitForEnds(ctx, partitions)
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -155,7 +164,7 @@ func (s *Service) allOrders(ctx context.Context, p *api.Params) (answer, error) 
 	err = s.look(ctx, partitions, func(views []view) error {
 		sources := make([]source[engine.LivePlace, *event.OrderState], len(views))
 		for i := range views {
-			sources[i] = views[i].AllLive(begin)
+			sources[i] = liveOrders(&views[i], id, begin)
 		}
 		var last engine.LivePlace
 		for at, o := range merged(sources, engine.LivePlace.Compare) {
@@ -171,4 +180,19 @@ func (s *Service) allOrders(ctx context.Context, p *api.Params) (answer, error) 
 		return nil
 	})
 	return orders.endOrders(p, next), err
+}
+
+// liveOrders are everyone's live orders behind a place, or those of one id.
+func liveOrders(v *view, id string, begin engine.LivePlace) source[engine.LivePlace, *event.OrderState] {
+	all := v.AllLive(begin)
+	if id == "" {
+		return all
+	}
+	return func(yield func(engine.LivePlace, *event.OrderState) bool) {
+		for at, o := range all {
+			if o.OrderID == id && !yield(at, o) {
+				return
+			}
+		}
+	}
 }

@@ -202,6 +202,26 @@ func command(kind event.Kind, user, id, orderID string) event.Event {
 	return e
 }
 
+// An order's users are found by its id, however many have it.
+func TestOrdersOfAnID(t *testing.T) {
+	w := newWorld(t, 3, Config{})
+	for n, user := range []string{"alice", "bob", "carol", "dan", "eve"} {
+		w.send(command(event.PlaceOrder, user, "p"+text(n), "order"+text(n)))
+		w.now += second
+	}
+	w.send(command(event.Cancel, "carol", "x2", "order2"))
+	w.send(command(event.PlaceOrder, "alice", "q1", "order4"), command(event.PlaceOrder, "carol", "q2", "order4"))
+	for id, want := range map[string][]any{"order0": {"alice"}, "order2": nil, "order4": {"eve", "alice", "carol"}, "order9": nil} {
+		var got []any
+		for _, o := range w.pages("/v1/orders?current=true&order_id="+id, 2) {
+			got = append(got, o.(map[string]any)["user_id"])
+		}
+		if text(got) != text(want) {
+			t.Errorf("%s: %s, want %s", id, text(got), text(want))
+		}
+	}
+}
+
 func TestOrders(t *testing.T) {
 	w := newWorld(t, 3, Config{})
 	users := []string{"alice", "bob", "carol", "dan", "eve"}
@@ -405,6 +425,10 @@ func TestHostileRequests(t *testing.T) {
 		{"/v1/users/alice/balance?min_position=", 400, "invalid", "min_position"},
 		{"/v1/users/alice/balance?min_position=grants/7/0", 400, "invalid", "min_position"},
 		{"/v1/orders?min_position=grants/7/0", 400, "invalid", "min_position"},
+		{"/v1/orders?order_id=a/b", 400, "invalid", "order_id"},
+		{"/v1/orders?order_id=", 400, "invalid", "order_id"},
+		{"/v1/orders?current=yes", 400, "invalid", "current"},
+		{"/v1/users/alice/orders?current=true", 400, "invalid", "current"},
 		{"/v1/users/alice/timeline?from=2&to=1", 400, "invalid", "to"},
 		{"/v1/users/alice/timeline?cursor=x", 400, "invalid", "cursor"},
 		{"/v1/users/alice/timeline?cursor=" + entriesCursor, 400, "invalid", "cursor"},

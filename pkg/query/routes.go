@@ -35,6 +35,8 @@ var (
 	onlyAsset  = api.Param{Name: "asset", Description: "Only this asset; by default all of them, and orders.", Schema: api.Schema{Type: "string", Pattern: api.Asset.Schema.Pattern}}
 	format     = api.Param{Name: "format", Description: "text gives the short form, one order a line, such as order2(paused), and the next page in a Link header.", Schema: api.Schema{Type: "string", Enum: []string{"json", "text"}, Default: "json"}}
 	known      = api.Param{Name: "known_at", Description: "As the system knew it then, by committed_at; final and watermark are null. It replays the whole account.", Schema: api.TimeSchema}
+	onlyOrder  = api.Param{Name: "order_id", Description: "Only orders of this id: one of each user who has it live.", Schema: api.Schema{Type: "string", Example: "order2"}}
+	current    = api.Param{Name: "current", Description: "true waits until whatever is committed now is included, such as an order placed a moment ago through any service. Past the bound (min.position.timeout) 503 with Retry-After.", Schema: api.Schema{Type: "string", Enum: []string{"false", "true"}, Default: "false"}}
 	currency   = api.Param{Name: "currency", Description: "Only this currency; by default all.", Schema: api.Schema{Type: "string", Example: "EUR"}}
 )
 
@@ -80,7 +82,7 @@ func (s *Service) routes() []api.Route {
 		s.get(user+"/orders/{order_id}", orders, "One order, live or ended, and its history; replays what was done to it.", s.order, api.Ref("OrderHistory"),
 			page()...),
 		s.get("/v1/orders", orders, "Everyone's live orders, by placed_at, sequence, event_id and user_id.", s.allOrders, api.List(api.Ref("Order")),
-			page(format)...),
+			page(format, onlyOrder, current)...),
 		s.get("/v1/analytics/orders", orders, "What happened to orders, per currency and minute of event time, all partitions together.", s.analytics, api.List(api.Ref("OrderWindow")),
 			page(currency, fromParam, toParam)...),
 		s.get("/v1/partitions", pipeline, "How far each partition is.", s.partitionList, api.List(api.Ref("Partition")),

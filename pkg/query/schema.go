@@ -38,28 +38,11 @@ func schemas() []api.Property {
 		maybe(when("expires_at", "Usable until just before; null: it doesn't expire.")), integer("priority", "Lower ones are drawn first."),
 		member("state", api.Schema{Type: "string", Enum: []string{"usable", "future"}}),
 	}
-	result := []api.Property{
-		member("outcome", api.Schema{Type: "string", Enum: []string{"applied", "accepted", "rejected", "ignored", "pending"}}),
-		maybe(word("code", "Why, where it was rejected or ignored.")), maybe(integer("amount", "Minor units; null for orders.")),
-		integer("shortfall", "What a debit missed."), integer("undone", "How much shortfall a refund undid."),
-		member("slices", api.Array(api.Object("", word("grant_id", ""), integer("amount", ""), maybe(when("expires_at", ""))), "Of which grants: drawn, given back, granted, expired or revoked.")),
-		member("repaid", api.Array(api.Object("", word("event_id", ""), word("grant_id", ""), integer("amount", "")), "Debts that it repaid.")),
-		maybe(integer("balance_after", "At its place.")), maybe(integer("held_after", "At its place.")), maybe(integer("debt_after", "At its place.")),
-		maybe(member("order", api.Object("What it did to orders.", maybe(word("order_id", "")), maybe(word("state", "At its place.")), maybe(integer("cancelled", "How many orders a cancel_all ended."))))),
-	}
-	input := maybe(member("input", api.Object("Where it came from; null for due items.", word("topic", ""), integer("partition", ""), integer("offset", ""))))
 	order := []api.Property{
 		word("user_id", ""), word("order_id", ""), word("currency", ""), decimal("amount", ""), decimal("price", ""),
 		member("state", api.Schema{Type: "string", Enum: []string{"ACTIVE", "PAUSED", "CANCELLED"}}),
 		when("placed_at", ""), when("updated_at", "The last command that changed it."), integer("revision", "Counts its published records from 0."),
 	}
-	entry := append([]api.Property{
-		word("event_id", "Of a due item: its kind, / and the grant's id."), word("user_id", ""), maybe(word("asset", "null for orders.")),
-		word("kind", "The operation; activated, expired or hold_expired for due items."), when("occurred_at", ""), when("effective_at", "Its time in the order."),
-		maybe(when("arrived_at", "Kafka's append time.")), input, maybe(word("counterparty", "Of transfers.")),
-	}, result...)
-	entry = append(entry, member("late", api.Bool("It came behind something already said.")), member("after_final", api.Bool("It came behind the watermark; false for due items here.")),
-		integer("revision", ""), integer("partition", ""), maybe(when("committed_at", "When it was processed; null for due items.")))
 	return []api.Property{
 		member("BalanceAt", api.Object("An asset at one time.", append(append([]api.Property{word("user_id", ""), word("asset", ""), when("at", "")}, nullable...),
 			member("grants", api.Array(api.Ref("GrantLeft"), "What remains, in the order in which it is drawn; at most 100.")),
@@ -71,10 +54,10 @@ func schemas() []api.Property {
 		member("GrantLeft", api.Object("What remains of a grant.", grant...)),
 		member("Grant", api.Object("A grant.", append(grant, integer("amount", "What was granted."), word("event_id", "The event that granted it."))...)),
 		member("Step", api.Object("A balance from a time on, until the next step.", append([]api.Property{when("at", "")}, threeNumbers...)...)),
-		member("Entry", api.Object("What became of an event, or that a due item happened, as a replay says it now.", entry...)),
-		member("Result", api.Object("What an entry says.", result...)),
+		member("Entry", api.EntrySchema),
+		member("Result", api.ResultSchema),
 		member("Correction", api.Object("What a late event changed in what was said before.",
-			member("cause", api.Object("", word("event_id", ""), word("kind", ""), when("occurred_at", ""), input, integer("late_by", "Microseconds behind the newest thing said."))),
+			member("cause", api.Object("", word("event_id", ""), word("kind", ""), when("occurred_at", ""), member("input", api.InputSchema), integer("late_by", "Microseconds behind the newest thing said."))),
 			word("user_id", ""), maybe(word("asset", "null for orders.")), member("after_final", api.Bool("")),
 			member("changes", api.Array(api.Object("", append([]api.Property{when("from", ""), maybe(when("to", "null: until the next thing said."))}, threeNumbers...)...), "By how much balances differ, over which times.")),
 			member("entries", api.Array(api.Object("", word("event_id", ""), word("kind", ""), when("effective_at", ""),

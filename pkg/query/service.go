@@ -44,11 +44,13 @@ const (
 )
 
 // Partition is one shard's state as it is read. Nothing in it waits but
-// WaitFor.
+// the functions that say so.
 type Partition struct {
 	Store *state.Store
-	// WaitFor returns when a snapshot includes a position.
-	WaitFor func(context.Context, event.Position) error
+	// WaitFor returns when a snapshot includes a position, WaitForEnd when it
+	// includes whatever is committed when it is called.
+	WaitFor    func(context.Context, event.Position) error
+	WaitForEnd func(context.Context) error
 	// Lag is how many records of the changelog are not applied.
 	Lag func() int64
 	// Ready is closed when what was there at the start is applied.
@@ -273,20 +275,43 @@ func (s *Service) wait(ctx context.Context, p *Partition, position event.Positio
 	if position.Topic == event.NoTopic || p.Store.Meta().Passed(position) {
 		return nil
 	}
+	return s.waiting(ctx, "min_position", kafka.FormatPosition(position)+" isn't included yet; try again", func(ctx context.Context) error {
+		return p.WaitFor(ctx, position)
+	})
+}
+
+// waitForEnds waits until all partitions include what is committed now (I6).
+func (s *Service) waitForEnds(ctx context.Context, partitions []Partition) error {
+	return s.waiting(ctx, "current", "what was committed when you asked isn't included yet; try again", func(ctx context.Context) error {
+		ended := make(chan error, len(partitions))
+		for i := range partitions {
+			go func() { ended <- partitions[i].WaitForEnd(ctx) }()
+		}
+		var errs []error
+		for range partitions {
+			errs = append(errs, <-ended)
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// waiting bounds a wait that a parameter asks for, and says late past the
+// bound (I4).
+func (s *Service) waiting(ctx context.Context, field, late string, wait func(context.Context) error) error {
 	select {
 	case s.waits <- struct{}{}:
 		defer func() { <-s.waits }()
 	default:
-		return unavailable("min_position", "too many reads wait already; try again")
+		return unavailable(field, "too many reads wait already; try again")
 	}
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.WaitTimeout)
 	defer cancel()
-	err := p.WaitFor(ctx, position)
+	err := wait(ctx)
 	s.metrics.waitSeconds.Observe(time.Since(begin).Seconds())
 	if err != nil && ctx.Err() != nil {
 		s.metrics.waitTimeouts.Inc()
-		return unavailable("min_position", "%s isn't included yet; try again", kafka.FormatPosition(position))
+		return unavailable(field, "%s", late)
 	}
 	return err
 }

@@ -22,8 +22,8 @@ type Settings struct {
 
 // Reading bounds what reads may take.
 type Reading struct {
-	// MinPositionTimeout bounds the wait for a min_position.
-	MinPositionTimeout time.Duration `name:"min-position-timeout" default:"2s" min:"1ms" max:"1m" help:"How long a read waits for its min_position before it is answered with 503."`
+	// MinPositionTimeout bounds the wait for a min_position, or for current.
+	MinPositionTimeout time.Duration `name:"min-position-timeout" default:"2s" min:"1ms" max:"1m" help:"How long a read waits for its min_position, or for what is current, before it is answered with 503."`
 	// ReadTimeout bounds a read.
 	ReadTimeout time.Duration `name:"read-timeout" default:"10s" min:"10ms" max:"10m" help:"How long a read may take in all before it is answered with 503."`
 	// MaxReads bounds open snapshots.
