@@ -14,7 +14,7 @@ func (e *Engine) breaksRule(a *account, op *event.Placed) bool {
 	if p.MaxSpendAmount == 0 && p.MaxSpendCount == 0 {
 		return false
 	}
-	sum, count := e.spentIn(a, op.Time.Add(-p.Window), op.Time)
+	sum, count := e.spentIn(a, op.Time-event.Time(p.Window), op.Time)
 	sum, count = sum+uint64(op.Amount), count+1
 	hits := len(e.hits)
 	if p.MaxSpendAmount > 0 && sum > uint64(p.MaxSpendAmount) {
@@ -77,8 +77,12 @@ func (e *Engine) hit(kind event.AlertKind, message, value, limit string) {
 	e.hits = append(e.hits, event.Alert{Kind: kind, Message: fmt.Sprintf("%s: %s of %s", message, value, limit), Value: value, Limit: limit})
 }
 
-// sayHits says the alerts of the rules that an entry's event broke.
+// sayHits says the alerts of the rules that an entry's event broke. What
+// falls due before the event is said before it.
 func (e *Engine) sayHits(entry *event.Entry) {
+	if entry.Kind.IsDue() {
+		return
+	}
 	for i := range e.hits {
 		h := &e.hits[i]
 		h.UserID, h.Asset, h.EventID = entry.UserID, entry.Asset, entry.EventID

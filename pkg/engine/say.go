@@ -78,6 +78,7 @@ func dueID(place event.Place) string { return place.Due.Kind().String() + "/" + 
 func (e *Engine) sayEntry(entry *event.Entry) {
 	entry.Stamp = e.stamp(entries)
 	e.sink.Entry(entry)
+	e.sayHits(entry)
 	if entry.Code == event.AmountOverflow {
 		e.sayAlert(&event.Alert{
 			UserID: entry.UserID, Asset: entry.Asset, Kind: event.OverflowAlert, EventID: entry.EventID,
@@ -88,7 +89,6 @@ func (e *Engine) sayEntry(entry *event.Entry) {
 	if entry.Shortfall > 0 {
 		e.sayShortfall(entry.UserID, entry.Asset, entry.EventID, entry.Shortfall)
 	}
-	e.sayHits(entry)
 }
 
 func (e *Engine) saySettled(entry *event.Entry) {
