@@ -94,6 +94,37 @@ func (e *Engine) credits(u *user, rec *Record) {
 	e.enter(a, op, ev, edits)
 }
 
+// enter places a decided event and says what becomes of it and of the edits
+// that it makes in the events known before.
+func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits []timeline.Edit) {
+	e.late.edits = edits
+	at := op.Place()
+	if a.said && at.Before(a.head.place) {
+		op.Marks |= event.LateMark
+	}
+	changesSaid := op.Marks.Has(event.LateMark) || len(edits) > 0
+	if changesSaid {
+		// Before the event's row is there to be read, too.
+		e.reach(a, at)
+		for i := range edits {
+			e.reach(a, edits[i].Place)
+		}
+	}
+	e.writeEvent(a.number, op, extra)
+	switch {
+	case op.Marks.Has(event.LateMark):
+		e.applyLate(a, op, edits)
+	case len(edits) > 0:
+		e.applyWithEdits(a, op, edits)
+	default:
+		e.sayDuesBefore(a, op)
+		e.applyOnTime(a, op)
+	}
+	e.sayDues(a)
+	e.touch(a)
+	e.schedule(a)
+}
+
 // place makes the placed form of a record's event.
 func (e *Engine) place(rec *Record) event.Placed {
 	ev := rec.Event

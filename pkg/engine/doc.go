@@ -4,8 +4,8 @@
 // settled entries when the watermark passes.
 //
 // It owns the rows of a shard's state and their formats (keys.go, rows.go),
-// identity, the decision about each event, the accounts and order books kept
-// in memory, and what is published in which order. It is a pure function of
+// identity, the decision about each event and what waits for one, the accounts
+// and order books kept in memory, and what is published in which order. It is a pure function of
 // (rows, records, clock): it never reads a clock, never does I/O but through
 // [Rows], starts no goroutine, and gives the same bytes for the same input.
 // It never knows Kafka, an encoding or a file.
@@ -25,6 +25,27 @@
 //   - I6: rows and memory agree after Commit; an account dropped from memory
 //     and loaded again is the same.
 //   - I7: seq is dense for each topic, and committed_at never goes back.
+//   - I8: a decision (accepted, rejected, refused by a rule) is made once, when
+//     the event is first processed or stops waiting, is stored with the event,
+//     and is taken as given by every replay.
+//   - I9: what accepted operations took of a spend or hold, wherever their
+//     places, is never more than it has; so a replay finds what they take.
+//   - I10: an operation waits exactly as long as the one it names is unknown
+//     and the watermark is before it; then it is decided, once.
+//   - I11: an accepted transfer makes one remittance, in the transaction that
+//     decides it.
+//
+// # The way of an event on credits
+//
+//	recall    is its id known? a duplicate, a conflict, or new
+//	wait      a capture, release or refund of something unknown waits (waiting.go)
+//	decide    grant ids, totals, rules, references, funds (credits.go,
+//	          conditional.go, risk.go); what that changes in earlier events
+//	          (a revoke that knows its grant now, a spend whose draws must be
+//	          remembered) comes back as edits
+//	enter     placed at the end, or before something said: then the account is
+//	          walked without and with it and corrected (late.go)
+//	children  what waited for it is decided, in the order of places
 //
 // One transaction, as long as the engine isn't Busy (see [Engine.Busy]):
 //

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"highwater/pkg/event"
-	"highwater/pkg/timeline"
 )
 
 // receive applies what a transfer brings. The record comes from the internal
@@ -43,35 +42,4 @@ func (e *Engine) receive(r *event.Remittance) {
 		edits = e.wakeRevokes(u, a, id, edits)
 	}
 	e.enter(a, op, &event.Event{}, edits)
-}
-
-// enter places a decided event and says what becomes of it and of the edits
-// that it makes in the events known before.
-func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits []timeline.Edit) {
-	e.late.edits = edits
-	at := op.Place()
-	if a.said && at.Before(a.head.place) {
-		op.Marks |= event.LateMark
-	}
-	changesSaid := op.Marks.Has(event.LateMark) || len(edits) > 0
-	if changesSaid {
-		// Before the event's row is there to be read, too.
-		e.reach(a, at)
-		for i := range edits {
-			e.reach(a, edits[i].Place)
-		}
-	}
-	e.writeEvent(a.number, op, extra)
-	switch {
-	case op.Marks.Has(event.LateMark):
-		e.applyLate(a, op, edits)
-	case len(edits) > 0:
-		e.applyWithEdits(a, op, edits)
-	default:
-		e.sayDuesBefore(a, op)
-		e.applyOnTime(a, op)
-	}
-	e.sayDues(a)
-	e.touch(a)
-	e.schedule(a)
 }
