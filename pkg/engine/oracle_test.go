@@ -99,8 +99,8 @@ func (h *host) run(tx *gen.Transaction) (*oracle.Records, error) {
 	if tx.TakeOver {
 		h.open()
 	}
-	if tx.Debt != nil {
-		h.cfg.Policies = gen.Policies(tx.Debt)
+	if tx.Policies != nil {
+		h.cfg.Policies = *tx.Policies
 		h.e.SetPolicies(h.cfg.Policies)
 	}
 	h.e.Begin(tx.Now)
@@ -255,8 +255,8 @@ func (h *host) runCut(tx *gen.Transaction) (*oracle.Records, error) {
 	if tx.TakeOver {
 		h.open()
 	}
-	if tx.Debt != nil {
-		h.cfg.Policies = gen.Policies(tx.Debt)
+	if tx.Policies != nil {
+		h.cfg.Policies = *tx.Policies
 		h.e.SetPolicies(h.cfg.Policies)
 	}
 	h.e.Begin(tx.Now)

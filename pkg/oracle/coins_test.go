@@ -8,6 +8,7 @@ import (
 
 	"highwater/pkg/event"
 	"highwater/pkg/oracle"
+	"highwater/pkg/oracle/gen"
 )
 
 // coin is one minor unit of a grant.
@@ -176,4 +177,16 @@ func before(a, b *coin) bool {
 		return a.from < b.from
 	}
 	return strings.Compare(a.grant, b.grant) < 0
+}
+
+// tooManyCoins reports whether amounts are too large to count out.
+func tooManyCoins(s gen.Scenario) bool {
+	for _, tx := range s.Transactions {
+		for _, a := range tx.Arrivals {
+			if a.Event.Amount > 1000 {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -161,26 +161,37 @@ func (w *witness) seeSettled(m *oracle.Model, r *oracle.Records) error {
 		if w.settled[key] == nil {
 			w.settled[key] = map[string]bool{}
 		}
-		if w.settled[key][e.EventID] {
-			return fmt.Errorf("I5: %q of %v is settled twice", e.EventID, key)
+		id := entryKey(e.Kind, e.EventID, e.Counterparty, e.EffectiveAt)
+		if w.settled[key][id] {
+			return fmt.Errorf("I5: %q of %v is settled twice", id, key)
 		}
-		w.settled[key][e.EventID] = true
+		w.settled[key][id] = true
 		if e.AfterFinal {
 			continue
 		}
 		line, _ := m.Said(e.UserID, e.Asset)
-		at := slices.IndexFunc(line.Items, func(it oracle.Item) bool { return it.ID == e.EventID })
+		at := slices.IndexFunc(line.Items, func(it oracle.Item) bool { return itemKey(&it) == id })
 		if at < 0 {
 			continue // an event of the same transaction made it vanish again
 		}
 		place := line.Items[at].Place
 		if place.Before(w.settledUpTo[e.UserID]) {
-			return fmt.Errorf("I5: %q of %v is settled out of order", e.EventID, key)
+			return fmt.Errorf("I5: %q of %v is settled out of order", id, key)
 		}
 		w.settledUpTo[e.UserID] = place
 	}
 	return nil
 }
+
+// entryKey tells all items of an account apart.
+func entryKey(kind event.Kind, id, from string, at event.Time) string {
+	if kind != event.Received {
+		from = ""
+	}
+	return fmt.Sprintf("%s %s %s@%s", kind, from, id, oracle.TimeText(at))
+}
+
+func itemKey(it *oracle.Item) string { return entryKey(it.Kind, it.ID, it.Place.From, it.Place.Time) }
 
 // seeEachAccount: I3, I4, I5 on every account.
 func (w *witness) seeEachAccount(m *oracle.Model) error {
@@ -204,8 +215,8 @@ func (w *witness) seeEachAccount(m *oracle.Model) error {
 					return fmt.Errorf("I3: %v: %q was never said", key, it.ID)
 				}
 				final := it.Place.Time <= m.Watermark()
-				if w.config.Settled && final != w.settled[key][it.ID] {
-					return fmt.Errorf("I5: %v: %q is settled: %t, though the watermark is %s", key, it.ID, w.settled[key][it.ID], m.Watermark())
+				if w.config.Settled && final != w.settled[key][itemKey(&it)] {
+					return fmt.Errorf("I5: %v: %q is settled: %t, though the watermark is %s", key, it.ID, w.settled[key][itemKey(&it)], m.Watermark())
 				}
 			}
 			if err := w.seeNewest(key, line, head); err != nil {
@@ -324,6 +335,9 @@ func (w *witness) seeWindows(m *oracle.Model) error {
 // The replay agrees with one that moves single coins.
 func TestReplayAgreesWithCoins(t *testing.T) {
 	property(t, gen.Options{OrderFree: true}, func(s gen.Scenario) error {
+		if tooManyCoins(s) {
+			return nil
+		}
 		var err error
 		s.Run(func(_ *gen.Transaction, m *oracle.Model, _ *oracle.Records) bool {
 			for _, user := range gen.Users {

@@ -28,39 +28,38 @@ import (
 //nolint:thelper // the functions are the tests themselves, not helpers of one
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		var m *oracle.Model
-		var fold *oracle.Fold
-		var head string
-		offsets := map[event.Topic]int64{}
+		var w *world
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "partition":
 				var words []string
 				for _, a := range d.CmdArgs {
-					words = append(words, strings.Join(append([]string{a.Key}, a.Vals...), "="))
+					word := a.Key
+					if len(a.Vals) > 0 {
+						word += "=" + strings.Join(a.Vals, ",")
+					}
+					words = append(words, word)
 				}
 				c, err := gen.ParseConfig(words)
 				if err != nil {
 					d.Fatalf(t, "%v", err)
 				}
-				m, fold, head = oracle.NewModel(c), oracle.NewFold(), strings.Join(words, " ")
-				clear(offsets)
+				w = &world{
+					model: oracle.NewModel(c), fold: oracle.NewFold(), config: strings.Join(words, " "),
+					offsets: map[event.Topic]int64{},
+				}
 				return ""
 			case "run":
-				s, err := gen.Parse("partition " + head + "\n" + d.Input)
-				if err != nil {
-					d.Fatalf(t, "%v", err)
-				}
-				return run(t, d, m, fold, s, offsets)
+				return w.run(t, d)
 			case "timeline":
-				line, _ := m.Said(account(d))
+				line, _ := w.model.Said(account(d))
 				var b strings.Builder
 				for _, it := range line.Items {
 					fmt.Fprintf(&b, "@%s %s %s -> %+v\n", oracle.TimeText(it.Place.Time), it.ID, oracle.ResultText(&it.Result), it.Result.After)
 				}
 				return b.String()
 			case "balance":
-				line, _ := m.Said(account(d))
+				line, _ := w.model.Said(account(d))
 				var b strings.Builder
 				for _, a := range d.CmdArgs[2:] {
 					var seconds int64
@@ -90,8 +89,21 @@ func account(d *datadriven.TestData) (user, asset string) {
 	return user, asset
 }
 
-func run(t *testing.T, d *datadriven.TestData, m *oracle.Model, fold *oracle.Fold, s gen.Scenario, offsets map[event.Topic]int64) string {
+// world is one partition as a script has told it so far.
+type world struct {
+	model     *oracle.Model
+	fold      *oracle.Fold
+	config    string
+	transfers gen.Transfers
+	offsets   map[event.Topic]int64
+}
+
+func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
+	s, err := gen.Parse("partition " + w.config + "\n" + d.Input)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
 	var show []string
 	for _, a := range d.CmdArgs {
 		if a.Key == "show" {
@@ -100,19 +112,14 @@ func run(t *testing.T, d *datadriven.TestData, m *oracle.Model, fold *oracle.Fol
 	}
 	var b strings.Builder
 	for _, tx := range s.Transactions {
-		if tx.TakeOver {
-			m.TakeOver()
+		for i := range tx.Arrivals {
+			a := &tx.Arrivals[i]
+			a.Input.Offset = w.offsets[a.Input.Topic]
+			w.offsets[a.Input.Topic]++
 		}
-		if tx.Debt != nil {
-			m.SetPolicies(gen.Policies(tx.Debt))
-		}
-		m.Begin(tx.Now)
-		for _, a := range tx.Arrivals {
-			a.Input.Offset = offsets[a.Input.Topic]
-			offsets[a.Input.Topic]++
-			m.Receive(a)
-		}
-		r := m.Commit()
+		tx = w.transfers.Resolve(tx, 0)
+		r := tx.Step(w.model)
+		w.transfers.Sent(r)
 		fmt.Fprintf(&b, "tx %s\n", oracle.TimeText(tx.Now))
 		for line := range strings.Lines(r.String()) {
 			topic, _, _ := strings.Cut(line, " ")
@@ -120,12 +127,12 @@ func run(t *testing.T, d *datadriven.TestData, m *oracle.Model, fold *oracle.Fol
 				b.WriteString("  " + line)
 			}
 		}
-		if err := fold.Publish(r.Entries, r.Corrections); err != nil {
+		if err := w.fold.Publish(r.Entries, r.Corrections); err != nil {
 			d.Fatalf(t, "%v", err)
 		}
-		for _, name := range fold.Accounts() {
-			line, head := m.Said(name.User, name.Asset)
-			if c := fold.Contradicts(name.User, name.Asset, line, head); c != "" {
+		for _, name := range w.fold.Accounts() {
+			line, head := w.model.Said(name.User, name.Asset)
+			if c := w.fold.Contradicts(name.User, name.Asset, line, head); c != "" {
 				d.Fatalf(t, "%s", c)
 			}
 		}

@@ -13,9 +13,12 @@ type Options struct {
 	// OrderFree leaves out everything whose outcome depends on the order of
 	// arrival or on the clock, so that every Shuffle ends in the same state.
 	OrderFree bool
+	// Decisions lets OrderFree have conditional operations all the same: every
+	// Shuffle that decides alike ends in the same state.
+	Decisions bool
 	// TakeOvers lets the partition change its owner between transactions.
 	TakeOvers bool
-	// Transactions is the most there are; 0 means 10.
+	// Transactions is the most there are; 0 means 12.
 	Transactions int
 }
 
@@ -36,12 +39,18 @@ type maker struct {
 	now     event.Time
 	users   []string
 	assets  []string
-	// credits and orders are the weights of the two kinds of events.
-	credits, orders int
+	// credits, orders and asking are the weights of facts about credits, of
+	// commands on orders, and of what asks before it delivers.
+	credits, orders, asking int
 
 	sent   []oracle.Arrival
 	ids    map[string]bool // "user/event_id" used
 	grants map[string]bool // "user/grant_id" used
+	// promised are events that something sent before them names.
+	promised []promise
+	// onTheWay is how many transfers were sent and not delivered, as far as can
+	// be told.
+	onTheWay int
 }
 
 // Random makes up a Scenario from a seed.
@@ -51,7 +60,7 @@ func Random(seed uint64, o Options) Scenario {
 		ids: map[string]bool{}, grants: map[string]bool{},
 	}
 	if m.options.Transactions == 0 {
-		m.options.Transactions = 10
+		m.options.Transactions = 12
 	}
 	m.users = Users[:1+m.pick(5, 2, 3)]
 	m.assets = Assets[:1+m.pick(2, 1)]
@@ -59,11 +68,20 @@ func Random(seed uint64, o Options) Scenario {
 	if m.pick(4, 1) == 1 {
 		m.credits, m.orders = 0, 1
 	}
+	if m.credits > 0 && (!m.options.OrderFree || m.options.Decisions) {
+		m.asking = m.pick(1, 1, 3)
+	}
 	m.config = m.makeConfig()
 	s := Scenario{Config: m.config}
 	m.now = event.Time(m.IntN(10)) * tick
 	for range 1 + m.IntN(m.options.Transactions) {
 		s.Transactions = append(s.Transactions, m.transaction())
+	}
+	if m.chance(70) {
+		last := &s.Transactions[len(s.Transactions)-1]
+		for range m.onTheWay {
+			last.Arrivals = append(last.Arrivals, Deliver())
+		}
 	}
 	s.number()
 	return s
@@ -89,7 +107,7 @@ func (m *maker) chance(percent int) bool { return m.IntN(100) < percent }
 
 func (m *maker) makeConfig() oracle.Config {
 	c := oracle.Config{
-		Policies:    Policies(m.debt()),
+		Policies:    *m.makePolicies(),
 		Lateness:    int64([]int{0, 1, 2, 6}[m.IntN(4)]) * tick,
 		IdleTimeout: int64([]int{1, 2, 4, 50}[m.IntN(4)]) * tick,
 		FutureSkew:  int64(m.IntN(4)) * tick,
@@ -104,19 +122,9 @@ func (m *maker) makeConfig() oracle.Config {
 	}
 	if m.options.OrderFree {
 		c.FutureSkew, c.Horizon = 1000*tick, 0
+		c.Policies.Orders = event.OrderPolicy{}
 	}
 	return c
-}
-
-// debt is which assets owe what they miss.
-func (m *maker) debt() []string {
-	debt := []string{}
-	for _, asset := range Assets {
-		if m.chance(50) {
-			debt = append(debt, asset)
-		}
-	}
-	return debt
 }
 
 func (m *maker) transaction() Transaction {
@@ -135,9 +143,13 @@ func (m *maker) transaction() Transaction {
 		tx.TakeOver = m.chance(10)
 	}
 	if !m.options.OrderFree && m.chance(5) {
-		tx.Debt = m.debt()
+		tx.Policies = m.makePolicies()
 	}
-	for range m.pick(15, 30, 25, 15, 10, 5) {
+	for range m.pick(12, 24, 24, 18, 13, 9) {
+		if m.onTheWay > 0 && m.chance(25) {
+			m.onTheWay--
+			tx.Arrivals = append(tx.Arrivals, Deliver())
+		}
 		tx.Arrivals = append(tx.Arrivals, m.arrival())
 	}
 	return tx
@@ -158,15 +170,19 @@ func (m *maker) arrival() oracle.Arrival {
 	e.Clear()
 	e.User = m.users[m.IntN(len(m.users))]
 	e.Asset = m.assets[m.IntN(len(m.assets))]
-	e.ID = m.eventID(e.User)
 	e.OccurredAt = m.occurred()
 	if m.chance(20) {
 		e.Sequence = int64(m.IntN(3) - 1)
 	}
-	if m.pick(m.credits, m.orders) == 0 {
+	switch m.pick(4*m.credits, 4*m.orders, 5*m.asking) {
+	case 0:
+		e.ID = m.eventID(e.User)
 		m.credit(e)
-	} else {
+	case 1:
+		e.ID = m.eventID(e.User)
 		m.order(e)
+	case 2:
+		m.conditional(e)
 	}
 	a.Input.Topic = e.Kind.Topic()
 	switch {
@@ -238,7 +254,7 @@ func (m *maker) occurred() event.Time {
 }
 
 func (m *maker) credit(e *event.Event) {
-	switch m.pick(34, 10, 34, 10, 2) {
+	switch m.pick(34, 10, 34, 10) {
 	case 0:
 		e.Kind = event.Grant
 		e.Ref = m.grantID(e.User)
@@ -258,14 +274,11 @@ func (m *maker) credit(e *event.Event) {
 		if m.chance(50) {
 			e.ExpiresAt = e.OccurredAt + event.Time(1+m.IntN(8))*tick
 		}
-	case 4:
-		if m.options.OrderFree {
-			e.Kind = event.Subtract
-		} else {
-			m.conditional(e)
-		}
 	}
 	e.Amount = event.Amount(1 + m.IntN(12))
+	if m.chance(1) {
+		e.Amount = event.MaxAmount
+	}
 }
 
 // lifetime makes up a grant's effective_at and expires_at.
@@ -298,8 +311,11 @@ func (m *maker) grantID(user string) string {
 
 // grantRef is a grant that the user has, or may get, or an add's.
 func (m *maker) grantRef(user string) string {
-	if m.chance(20) {
+	switch m.pick(60, 20, 20*min(m.asking, 1)) {
+	case 1:
 		return fmt.Sprintf("g%d", m.IntN(6))
+	case 2:
+		return m.madeRef(user)
 	}
 	ref := fmt.Sprintf("g%d", m.IntN(6))
 	for range 20 {
@@ -313,17 +329,6 @@ func (m *maker) grantRef(user string) string {
 		}
 	}
 	return ref
-}
-
-// conditional is an operation that needs a decision.
-func (m *maker) conditional(e *event.Event) {
-	e.Kind = []event.Kind{event.Spend, event.Refund, event.Hold, event.Capture, event.Release, event.Transfer}[m.IntN(6)]
-	switch e.Kind {
-	case event.Refund, event.Capture, event.Release:
-		e.Ref = "other"
-	case event.Transfer:
-		e.To = "dan"
-	}
 }
 
 func (m *maker) order(e *event.Event) {
@@ -343,10 +348,12 @@ func (m *maker) order(e *event.Event) {
 
 // spoil makes an event break a rule.
 func (m *maker) spoil(e *event.Event) {
-	switch m.IntN(3) {
+	switch m.IntN(4) {
 	case 0:
 		e.Amount = 0
 		e.Ref = ""
+	case 3:
+		e.Ref, e.To = e.ID, e.User
 	case 1:
 		e.Asset = "UPPER"
 	case 2:

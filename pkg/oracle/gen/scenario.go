@@ -19,53 +19,59 @@ type Scenario struct {
 type Transaction struct {
 	// TakeOver begins it as a new owner of the partition.
 	TakeOver bool
-	// Debt, where not nil, names the assets whose policy is debt from now on;
-	// all others forgive.
-	Debt []string
+	// Policies, where not nil, are in force for what arrives from now on.
+	Policies *event.Policies
 	// Now is the clock.
-	Now      event.Time
+	Now event.Time
+	// Arrivals are what arrives, in this order. [Deliver] is one of a transfer
+	// sent before.
 	Arrivals []oracle.Arrival
 }
 
-// Policies are the policies under which the named assets owe what they miss.
-func Policies(debt []string) event.Policies {
-	p := event.Policies{Assets: map[string]event.Policy{}}
-	for _, asset := range debt {
-		p.Assets[asset] = event.Policy{Debt: true}
-	}
-	return p
-}
-
-// Run steps a Scenario through a new model; after is called with what each
-// transaction published, until it returns false.
+// Run steps a Scenario through a new model. After each transaction it calls
+// after with what the model published, until that returns false; tx is the
+// transaction as it was, with the transfers in it that its deliveries stood
+// for, to be stepped through the machine under test.
 func (s *Scenario) Run(after func(tx *Transaction, m *oracle.Model, published *oracle.Records) bool) {
 	m := oracle.NewModel(s.Config)
+	var transfers Transfers
 	for i := range s.Transactions {
-		tx := &s.Transactions[i]
-		if tx.TakeOver {
-			m.TakeOver()
-		}
-		if tx.Debt != nil {
-			m.SetPolicies(Policies(tx.Debt))
-		}
-		m.Begin(tx.Now)
-		for _, a := range tx.Arrivals {
-			m.Receive(a)
-		}
-		if !after(tx, m, m.Commit()) {
+		tx := transfers.Resolve(s.Transactions[i], s.Config.Partition)
+		r := tx.Step(m)
+		transfers.Sent(r)
+		if !after(&tx, m, r) {
 			return
 		}
 	}
 }
 
-// number gives every arrival its offset, counted per topic, and makes it
-// arrive at the clock of its transaction.
+// Step tells a model the transaction, which must be resolved, and gives what
+// it published.
+func (tx *Transaction) Step(m *oracle.Model) *oracle.Records {
+	if tx.TakeOver {
+		m.TakeOver()
+	}
+	if tx.Policies != nil {
+		m.SetPolicies(*tx.Policies)
+	}
+	m.Begin(tx.Now)
+	for _, a := range tx.Arrivals {
+		m.Receive(a)
+	}
+	return m.Commit()
+}
+
+// number gives every record of an input topic its offset, counted per topic,
+// and makes it arrive at the clock of its transaction.
 func (s *Scenario) number() {
 	next := map[event.Topic]int64{}
 	for i := range s.Transactions {
 		tx := &s.Transactions[i]
 		for j := range tx.Arrivals {
 			a := &tx.Arrivals[j]
+			if isDelivery(a) {
+				continue
+			}
 			a.Input.Partition = s.Config.Partition
 			a.Input.Offset = next[a.Input.Topic]
 			a.ArrivedAt = tx.Now
@@ -156,8 +162,8 @@ func (s *Scenario) joined(i int) Scenario {
 	into.Arrivals = append(into.Arrivals, from.Arrivals...)
 	into.Now = max(into.Now, from.Now)
 	into.TakeOver = into.TakeOver || from.TakeOver
-	if from.Debt != nil {
-		into.Debt = from.Debt
+	if from.Policies != nil {
+		into.Policies = from.Policies
 	}
 	c.Transactions = slices.Delete(c.Transactions, i, i+1)
 	return c

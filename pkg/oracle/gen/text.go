@@ -16,11 +16,15 @@ import (
 //	tx 12
 //	grant e1 user=ann at=10 id=g1 amount=100 expires=50
 //	subtract e2 user=ann at=11.5 amount=5 asset=gems topic=ledger
+//	transfer e3 user=ann at=12 to=bob amount=7
 //	unreadable malformed
 //	tx 40 takeover debt=gems,credits
+//	deliver
 //
-// Times are seconds since 1970 with up to six digits after the point. Lines
-// that are empty or begin with # mean nothing.
+// Times are seconds since 1970 with up to six digits after the point. A
+// transaction's policies, if it has any, take the place of those before it.
+// Each deliver is the transfer longest on the way. Lines that are empty or
+// begin with # mean nothing.
 
 // String is the Scenario's text.
 func (s Scenario) String() string {
@@ -41,21 +45,16 @@ func (s Scenario) String() string {
 	number("horizon", c.Horizon)
 	flag(&b, c.IdleHold, "hold")
 	flag(&b, c.Settled, "settled")
-	var debt []string
-	for _, asset := range Assets {
-		if c.Policies.For(asset).Debt {
-			debt = append(debt, asset)
-		}
-	}
-	list(&b, debt)
+	writePolicies(&b, &c.Policies)
 	b.WriteString("\n")
 	for i := range s.Transactions {
 		tx := &s.Transactions[i]
 		fmt.Fprintf(&b, "tx %s", oracle.TimeText(tx.Now))
 		flag(&b, tx.TakeOver, "takeover")
-		if tx.Debt != nil {
-			list(&b, tx.Debt)
-			flag(&b, len(tx.Debt) == 0, "forgive")
+		if tx.Policies != nil {
+			before := b.Len()
+			writePolicies(&b, tx.Policies)
+			flag(&b, b.Len() == before, "forgive")
 		}
 		b.WriteString("\n")
 		for j := range tx.Arrivals {
@@ -71,13 +70,11 @@ func flag(b *strings.Builder, on bool, name string) {
 	}
 }
 
-func list(b *strings.Builder, debt []string) {
-	if len(debt) > 0 {
-		b.WriteString(" debt=" + strings.Join(debt, ","))
-	}
-}
-
 func writeArrival(b *strings.Builder, a *oracle.Arrival) {
+	if isDelivery(a) {
+		b.WriteString("deliver\n")
+		return
+	}
 	if a.Refusal != nil {
 		fmt.Fprintf(b, "unreadable %s", a.Refusal.Code)
 		if a.Input.Topic != event.Grants {
@@ -145,7 +142,7 @@ func Parse(text string) (Scenario, error) {
 // ParseConfig reads a configuration line's words after the first.
 func ParseConfig(words []string) (oracle.Config, error) {
 	var c oracle.Config
-	c.Policies = Policies(nil)
+	c.Policies = *noPolicies()
 	for _, w := range words {
 		key, value, _ := strings.Cut(w, "=")
 		var err error
@@ -164,10 +161,11 @@ func ParseConfig(words []string) (oracle.Config, error) {
 			c.IdleHold = true
 		case "settled":
 			c.Settled = true
-		case "debt":
-			c.Policies = Policies(strings.Split(value, ","))
 		default:
-			err = fmt.Errorf("%q is not a setting", key)
+			var known bool
+			if known, err = parsePolicy(&c.Policies, key, value); !known {
+				err = fmt.Errorf("%q is not a setting", key)
+			}
 		}
 		if err != nil {
 			return c, err
@@ -208,12 +206,17 @@ func parseTransaction(words []string) (Transaction, error) {
 		switch key {
 		case "takeover":
 			tx.TakeOver = true
-		case "forgive":
-			tx.Debt = []string{}
-		case "debt":
-			tx.Debt = strings.Split(value, ",")
 		default:
-			return tx, fmt.Errorf("%q is nothing that a transaction has", key)
+			if tx.Policies == nil {
+				tx.Policies = noPolicies()
+			}
+			known, err := parsePolicy(tx.Policies, key, value)
+			if !known {
+				err = fmt.Errorf("%q is nothing that a transaction has", key)
+			}
+			if err != nil {
+				return tx, err
+			}
 		}
 	}
 	return tx, err
@@ -222,8 +225,14 @@ func parseTransaction(words []string) (Transaction, error) {
 // ParseArrival reads an arrival's words.
 func ParseArrival(words []string) (oracle.Arrival, error) {
 	var a oracle.Arrival
-	if words[0] == "unreadable" {
+	switch words[0] {
+	case "unreadable":
 		return parseUnreadable(words[1:])
+	case "deliver":
+		if len(words) > 1 {
+			return a, fmt.Errorf("deliver stands alone")
+		}
+		return Deliver(), nil
 	}
 	kind, ok := event.ParseKind(words[0])
 	if !ok || len(words) < 2 {
