@@ -352,12 +352,17 @@ func (m *maker) spoil(e *event.Event) {
 	case 0:
 		e.Amount = 0
 		e.Ref = ""
-	case 3:
-		e.Ref, e.To = e.ID, e.User
 	case 1:
 		e.Asset = "UPPER"
 	case 2:
 		e.ID = "a/b"
+	case 3:
+		switch e.Kind {
+		case event.Transfer:
+			e.To = e.User
+		case event.Refund, event.Capture, event.Release:
+			e.Ref = e.ID
+		}
 	}
 }
 
