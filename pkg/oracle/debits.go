@@ -91,6 +91,11 @@ func (c *credits) capture(by *Taken) (event.Result, error) {
 	t.drawn = append(t.drawn, got...)
 	r.Slices, r.Shortfall = slicesOf(got), missing
 	c.runShort(t, by, missing)
+	// Unlike any other debit it may be short while something is usable, which
+	// then repays at once.
+	for len(c.owed) > 0 && len(c.usable) > 0 {
+		r.Repaid = append(r.Repaid, c.repay(c.usable[0])...)
+	}
 	return r, nil
 }
 

@@ -18,7 +18,8 @@ type Options struct {
 	Decisions bool
 	// TakeOvers lets the partition change its owner between transactions.
 	TakeOvers bool
-	// Transactions is the most there are; 0 means 12.
+	// Transactions is the most there are, but for one that delivers what is on
+	// its way in the end; 0 means 16.
 	Transactions int
 }
 
@@ -48,9 +49,10 @@ type maker struct {
 	grants map[string]bool // "user/grant_id" used
 	// promised are events that something sent before them names.
 	promised []promise
-	// onTheWay is how many transfers were sent and not delivered, as far as can
-	// be told.
-	onTheWay int
+	// model takes everything as it is made up, so that what comes next can aim
+	// at what came of it.
+	model     *oracle.Model
+	transfers Transfers
 }
 
 // Random makes up a Scenario from a seed.
@@ -60,28 +62,35 @@ func Random(seed uint64, o Options) Scenario {
 		ids: map[string]bool{}, grants: map[string]bool{},
 	}
 	if m.options.Transactions == 0 {
-		m.options.Transactions = 12
+		m.options.Transactions = 16
 	}
 	m.users = Users[:1+m.pick(5, 2, 3)]
-	m.assets = Assets[:1+m.pick(2, 1)]
-	m.credits, m.orders = 1, m.pick(3, 2)
-	if m.pick(4, 1) == 1 {
-		m.credits, m.orders = 0, 1
-	}
-	if m.credits > 0 && (!m.options.OrderFree || m.options.Decisions) {
-		m.asking = m.pick(1, 1, 3)
+	m.assets = Assets[:1+m.pick(3, 1)]
+	switch asks := !m.options.OrderFree || m.options.Decisions; {
+	case asks && m.chance(55):
+		m.users, m.assets = Users[:1+m.pick(70, 20, 10)], Assets[:1+m.pick(80, 20)]
+		m.credits, m.orders, m.asking = 2, m.pick(85, 15), 3
+	case m.chance(20):
+		m.orders = 1
+	default:
+		m.credits, m.orders = 1, m.pick(3, 2)
+		if asks {
+			m.asking = m.pick(1, 1)
+		}
 	}
 	m.config = m.makeConfig()
+	m.model = oracle.NewModel(m.config)
 	s := Scenario{Config: m.config}
 	m.now = event.Time(m.IntN(10)) * tick
 	for range 1 + m.IntN(m.options.Transactions) {
 		s.Transactions = append(s.Transactions, m.transaction())
 	}
-	if m.chance(70) {
-		last := &s.Transactions[len(s.Transactions)-1]
-		for range m.onTheWay {
+	if on := len(m.transfers.onTheWay); on > 0 && m.chance(70) {
+		last := Transaction{Now: m.now}
+		for range on {
 			last.Arrivals = append(last.Arrivals, Deliver())
 		}
+		s.Transactions = append(s.Transactions, last)
 	}
 	s.number()
 	return s
@@ -145,13 +154,20 @@ func (m *maker) transaction() Transaction {
 	if !m.options.OrderFree && m.chance(5) {
 		tx.Policies = m.makePolicies()
 	}
+	begins := tx
+	m.transfers.Sent(begins.Step(m.model))
+	m.model.Begin(tx.Now)
 	for range m.pick(12, 24, 24, 18, 13, 9) {
-		if m.onTheWay > 0 && m.chance(25) {
-			m.onTheWay--
-			tx.Arrivals = append(tx.Arrivals, Deliver())
+		a := m.arrival()
+		if len(m.transfers.onTheWay) > 0 && m.chance(30) {
+			a = Deliver()
 		}
-		tx.Arrivals = append(tx.Arrivals, m.arrival())
+		tx.Arrivals = append(tx.Arrivals, a)
+		if a, ok := m.transfers.resolve(a, 0); ok {
+			m.model.Receive(a)
+		}
 	}
+	m.transfers.Sent(m.model.Commit())
 	return tx
 }
 
@@ -174,10 +190,10 @@ func (m *maker) arrival() oracle.Arrival {
 	if m.chance(20) {
 		e.Sequence = int64(m.IntN(3) - 1)
 	}
-	switch m.pick(4*m.credits, 4*m.orders, 5*m.asking) {
+	switch m.pick(m.credits, m.orders, m.asking) {
 	case 0:
 		e.ID = m.eventID(e.User)
-		m.credit(e)
+		m.credit(e, m.factKind())
 	case 1:
 		e.ID = m.eventID(e.User)
 		m.order(e)
@@ -253,23 +269,33 @@ func (m *maker) occurred() event.Time {
 	return max(0, at)
 }
 
-func (m *maker) credit(e *event.Event) {
-	switch m.pick(34, 10, 34, 10) {
-	case 0:
-		e.Kind = event.Grant
+// factKind is a kind of fact about credits; where operations ask, there are
+// more grants, so that some are accepted.
+func (m *maker) factKind() event.Kind {
+	kinds := []event.Kind{event.Grant, event.Revoke, event.Subtract, event.Add}
+	if m.asking > 1 {
+		return kinds[m.pick(34, 14, 22, 14)]
+	}
+	return kinds[m.pick(34, 10, 34, 10)]
+}
+
+// credit makes up a fact about credits.
+func (m *maker) credit(e *event.Event, kind event.Kind) {
+	e.Kind = kind
+	if m.asking > 0 && m.chance(30) {
+		m.nearDecided(e)
+	}
+	switch kind {
+	case event.Grant:
 		e.Ref = m.grantID(e.User)
 		m.lifetime(e)
 		if m.chance(25) {
 			e.Priority = int32(m.IntN(3))
 		}
-	case 1:
-		e.Kind = event.Revoke
-		e.Ref = m.grantRef(e.User)
+	case event.Revoke:
+		e.Ref = m.grantRef(e)
 		return
-	case 2:
-		e.Kind = event.Subtract
-	case 3:
-		e.Kind = event.Add
+	case event.Add:
 		m.grants[e.User+"/"+e.ID] = true
 		if m.chance(50) {
 			e.ExpiresAt = e.OccurredAt + event.Time(1+m.IntN(8))*tick
@@ -278,6 +304,9 @@ func (m *maker) credit(e *event.Event) {
 	e.Amount = event.Amount(1 + m.IntN(12))
 	if m.chance(1) {
 		e.Amount = event.MaxAmount
+	}
+	if there := m.balance(e); kind == event.Subtract && there > 0 && m.asking > 1 && m.chance(50) {
+		e.Amount = event.Amount(1 + m.Int64N(min(1000, there)))
 	}
 }
 
@@ -291,8 +320,8 @@ func (m *maker) lifetime(e *event.Event) {
 	case 3:
 		e.EffectiveAt = e.OccurredAt
 	}
-	if m.chance(65) {
-		e.ExpiresAt = e.UsableFrom() + event.Time(1+m.IntN(8))*tick
+	if m.chance(65 + 5*m.asking) {
+		e.ExpiresAt = e.UsableFrom() + event.Time(1+m.IntN(8-m.asking))*tick
 	}
 }
 
@@ -310,12 +339,17 @@ func (m *maker) grantID(user string) string {
 }
 
 // grantRef is a grant that the user has, or may get, or an add's.
-func (m *maker) grantRef(user string) string {
-	switch m.pick(60, 20, 20*min(m.asking, 1)) {
+func (m *maker) grantRef(e *event.Event) string {
+	user := e.User
+	switch m.pick(40, 20, 10*m.asking, 20*m.asking) {
 	case 1:
 		return fmt.Sprintf("g%d", m.IntN(6))
 	case 2:
 		return m.madeRef(user)
+	case 3:
+		if id := m.usedGrant(e); id != "" {
+			return id
+		}
 	}
 	ref := fmt.Sprintf("g%d", m.IntN(6))
 	for range 20 {

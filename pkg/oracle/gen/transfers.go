@@ -31,18 +31,26 @@ func (t *Transfers) Sent(r *oracle.Records) { t.onTheWay = append(t.onTheWay, r.
 func (t *Transfers) Resolve(tx Transaction, partition int32) Transaction {
 	var arrivals []oracle.Arrival
 	for _, a := range tx.Arrivals {
-		if isDelivery(&a) {
-			if len(t.onTheWay) == 0 {
-				continue
-			}
-			first := t.onTheWay[0]
-			t.onTheWay = t.onTheWay[1:]
-			a.Remittance = &first
-			a.Input = event.Position{Topic: event.Transfers, Partition: partition, Offset: t.delivered}
-			t.delivered++
+		if a, ok := t.resolve(a, partition); ok {
+			arrivals = append(arrivals, a)
 		}
-		arrivals = append(arrivals, a)
 	}
 	tx.Arrivals = arrivals
 	return tx
+}
+
+// resolve is the arrival that one stands for, if there is any.
+func (t *Transfers) resolve(a oracle.Arrival, partition int32) (oracle.Arrival, bool) {
+	if !isDelivery(&a) {
+		return a, true
+	}
+	if len(t.onTheWay) == 0 {
+		return a, false
+	}
+	first := t.onTheWay[0]
+	t.onTheWay = t.onTheWay[1:]
+	a.Remittance = &first
+	a.Input = event.Position{Topic: event.Transfers, Partition: partition, Offset: t.delivered}
+	t.delivered++
+	return a, true
 }
