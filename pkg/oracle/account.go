@@ -12,8 +12,7 @@ type account struct {
 	head event.Place
 	// marks are facts of an item's arrival.
 	marks map[event.Place]marks
-	// settled are the items that were settled. A due item that moved to another
-	// time is another one.
+	// settled are the items that were settled, by once.
 	settled map[event.Place]bool
 
 	// cause is the watermark in force when something was last said; it counts
@@ -108,11 +107,20 @@ func (a *account) unsaid(before event.Place) []Item {
 func (a *account) unsettled(watermark event.Time) []Item {
 	var items []Item
 	for _, it := range a.line.UpTo(event.EndOf(watermark)) {
-		if !a.settled[it.Place] {
+		if !a.settled[once(it.Place)] {
 			items = append(items, it)
 		}
 	}
 	return items
+}
+
+// once is what an item is settled by: an expiry that moves to another time
+// isn't settled there again.
+func once(p event.Place) event.Place {
+	if p.Due != event.AnEvent {
+		p.Time = 0
+	}
+	return p
 }
 
 // atHead is the account as it was last said.

@@ -305,7 +305,7 @@ func (m *Model) passed(afterFinal bool, givenUp []line) {
 		m.say(l.account, l.item)
 	}
 	for _, l := range byPlace(settle) {
-		l.account.settled[l.item.Place] = true
+		l.account.settled[once(l.item.Place)] = true
 		if m.config.Settled {
 			e := l.account.entry(&l.item)
 			e.Stamp = m.stamp(&m.seqs.settled)

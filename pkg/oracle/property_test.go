@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"highwater/pkg/event"
@@ -63,13 +64,19 @@ func TestEveryArrivalOrderEndsAlike(t *testing.T) {
 	})
 }
 
-// endOf is what all accounts come to, as text.
-func endOf(s gen.Scenario) string {
+// lastOf is the model at the end of a scenario.
+func lastOf(s gen.Scenario) *oracle.Model {
 	last := oracle.NewModel(s.Config)
 	s.Run(func(_ *gen.Transaction, m *oracle.Model, _ *oracle.Records) bool {
 		last = m
 		return true
 	})
+	return last
+}
+
+// endOf is what all accounts come to, as text.
+func endOf(s gen.Scenario) string {
+	last := lastOf(s)
 	text := ""
 	for _, user := range gen.Users {
 		for _, asset := range append([]string{""}, gen.Assets...) {
@@ -161,7 +168,7 @@ func (w *witness) seeSettled(m *oracle.Model, r *oracle.Records) error {
 		if w.settled[key] == nil {
 			w.settled[key] = map[string]bool{}
 		}
-		id := entryKey(e.Kind, e.EventID, e.Counterparty, e.EffectiveAt)
+		id := entryKey(e.Kind, e.EventID, e.Counterparty)
 		if w.settled[key][id] {
 			return fmt.Errorf("I5: %q of %v is settled twice", id, key)
 		}
@@ -184,14 +191,14 @@ func (w *witness) seeSettled(m *oracle.Model, r *oracle.Records) error {
 }
 
 // entryKey tells all items of an account apart.
-func entryKey(kind event.Kind, id, from string, at event.Time) string {
+func entryKey(kind event.Kind, id, from string) string {
 	if kind != event.Received {
 		from = ""
 	}
-	return fmt.Sprintf("%s %s %s@%s", kind, from, id, oracle.TimeText(at))
+	return fmt.Sprintf("%s %s %s", kind, from, id)
 }
 
-func itemKey(it *oracle.Item) string { return entryKey(it.Kind, it.ID, it.Place.From, it.Place.Time) }
+func itemKey(it *oracle.Item) string { return entryKey(it.Kind, it.ID, it.Place.From) }
 
 // seeEachAccount: I3, I4, I5 on every account.
 func (w *witness) seeEachAccount(m *oracle.Model) error {
@@ -215,8 +222,10 @@ func (w *witness) seeEachAccount(m *oracle.Model) error {
 					return fmt.Errorf("I3: %v: %q was never said", key, it.ID)
 				}
 				final := it.Place.Time <= m.Watermark()
-				if w.config.Settled && final != w.settled[key][itemKey(&it)] {
-					return fmt.Errorf("I5: %v: %q is settled: %t, though the watermark is %s", key, it.ID, w.settled[key][itemKey(&it)], m.Watermark())
+				settled := w.settled[key][itemKey(&it)]
+				// The expiry of a restored grant may have been settled at another time.
+				if w.config.Settled && final != settled && !(settled && it.Kind == event.Expired && strings.Contains(it.Place.ID, "/")) {
+					return fmt.Errorf("I5: %v: %q is settled: %t, though the watermark is %s", key, it.ID, settled, m.Watermark())
 				}
 			}
 			if err := w.seeNewest(key, line, head); err != nil {
