@@ -24,6 +24,17 @@ func TestEncodeRoundTrip(t *testing.T) {
 			if !b.Equal(s.after) || b.Balances() != s.after.Balances() || b.DueTime() != s.after.DueTime() {
 				t.Fatalf("after %v the row gives %+v, not %+v", s, b, s.after)
 			}
+			if err := b.Decode(string(s.before.AppendTo(nil))); err != nil {
+				t.Fatalf("before %v: %v", s, err)
+			}
+			if r := (event.Result{Amount: event.NoAmount}); s.op != nil {
+				b.Apply(s.op, &r)
+			} else {
+				b.Due(&r)
+			}
+			if !b.Equal(s.after) || b.DueTime() != s.after.DueTime() {
+				t.Fatalf("%v makes a decoded account %+v, not %+v", s, b, s.after)
+			}
 		})
 	})
 }

@@ -124,7 +124,7 @@ func parseReceived(words []string) (*event.Placed, error) {
 			op.Time = event.Time(seconds * 1_000_000)
 			op.OccurredAt = op.Time
 		case "brings":
-			for _, text := range strings.Split(value, ",") {
+			for text := range strings.SplitSeq(value, ",") {
 				in, err := parseRemitted(text)
 				if err != nil {
 					return nil, err
