@@ -92,6 +92,22 @@ type Standing struct {
 	State   ledger.Account
 	// Newest is where the newest event in it came from, by place.
 	Newest event.Position
+	// Known is what later was left out of it, if anything was: what was
+	// processed after that time.
+	Known event.Time
+
+	end event.Place
+	// made are the amounts of the restored grants that the replay made; of all
+	// where something was left out.
+	made map[string]event.Amount
+}
+
+// Amount is what a grant was when it was made, given how it came to be.
+func (s *Standing) Amount(g *Grant) event.Amount {
+	if amount, made := s.made[g.ID]; made {
+		return amount
+	}
+	return g.Amount
 }
 
 // Standing is an asset at a time, past or to come: what is known to fall due
@@ -119,14 +135,41 @@ func (v *View) StandingKnown(a *Account, at, known event.Time) Standing {
 }
 
 func (v *View) standing(r *replay) (s Standing) {
+	s.Known, s.end = r.known, r.end
 	for r.step() {
 		s.Entered = true
+		s.noteRestored(r)
 		if r.did != nil {
 			s.Newest = v.position(r.did)
 		}
 	}
 	s.State = r.state
 	return s
+}
+
+// noteRestored remembers the grants that the last step of a replay restored.
+func (s *Standing) noteRestored(r *replay) {
+	if r.did != nil && r.did.Kind != event.Refund && r.did.Kind != event.Release || r.did == nil && r.place.Due != event.DueHold {
+		return
+	}
+	for i := range r.result.Slices {
+		slice := &r.result.Slices[i]
+		if base, _ := restoredBase(slice.GrantID); base == givenBackAs(r) {
+			if s.made == nil {
+				s.made = map[string]event.Amount{}
+			}
+			s.made[slice.GrantID] = slice.Amount
+		}
+	}
+}
+
+// givenBackAs is what the ids begin with of the grants that the last step of a
+// replay restored.
+func givenBackAs(r *replay) string {
+	if r.did == nil {
+		return dueID(r.place) + "/"
+	}
+	return r.did.ID + "/"
 }
 
 // Step is what an asset is from a time on.

@@ -201,16 +201,49 @@ func (v *View) stamped(e *event.Entry, op *event.Placed) event.Entry {
 }
 
 // Entry is what a replay says of one event, or of one due item that was said,
-// by its event_id.
+// by its event_id. What a transfer brought is found by "received/", the sender
+// and the sender's event_id; by the latter alone where the user has no event
+// of that id, which walks through the keys of all his events.
 func (v *View) Entry(user, id string) (*event.Entry, bool) {
-	if kind, ref, isDue := strings.Cut(id, "/"); isDue {
+	if kind, ref, isLong := strings.Cut(id, "/"); isLong {
+		if kind == event.Received.String() {
+			number, place, ok := v.named(nameGrant, user, ref+"/0")
+			if !ok || place.From+"/"+place.ID != ref {
+				return nil, false
+			}
+			return v.entryAt(user, number, place)
+		}
 		return v.dueEntry(user, kind, ref)
 	}
 	number, place, ok := v.named(nameEvent, user, id)
 	if !ok {
+		number, place, ok = v.receivedAs(user, id)
+	}
+	if !ok {
 		return nil, false
 	}
 	return v.entryAt(user, number, place)
+}
+
+// receivedAs finds the first of what transfers brought under the sender's
+// event_id.
+func (v *View) receivedAs(user, id string) (number uint64, place event.Place, ok bool) {
+	for a := range v.Accounts(user) {
+		prefix := appendNumbered(nil, keyEvent, a.number)
+		for rows := v.read(prefix, behind(prefix), false); !a.IsOrders() && rows.next(); {
+			at, sound := placeIn(rows.key[len(prefix):])
+			if !sound {
+				return 0, event.Place{}, v.ok(errCorruptKey)
+			}
+			if at.ID == id && at.From != "" {
+				if !ok || at.Before(place) {
+					number, place, ok = a.number, at, true
+				}
+				break
+			}
+		}
+	}
+	return number, place, ok
 }
 
 // pendingAt is the entry of an operation that waits at a place.

@@ -9,16 +9,58 @@ import (
 	"highwater/pkg/ledger"
 )
 
-// Grants are what remains of an asset's grants: usable ones in the order in
-// which they are drawn, then future ones in the order in which they activate.
-func (s *Standing) Grants() iter.Seq2[bool, *ledger.Grant] {
-	return func(yield func(usable bool, g *ledger.Grant) bool) {
+// GrantState says whether a grant may be drawn.
+type GrantState uint8
+
+// The states.
+const (
+	// UsableGrant may be drawn, FutureGrant from a time to come on.
+	UsableGrant GrantState = iota
+	FutureGrant
+	// HeldGrant may not be drawn, but holds still have a part of it.
+	HeldGrant
+)
+
+var grantStateNames = [...]string{"usable", "future", "held"}
+
+// String is the state's name in answers.
+func (s GrantState) String() string { return grantStateNames[s] }
+
+// GrantLeft is what there is of a grant: Remaining may be drawn, Held is set
+// aside by holds.
+type GrantLeft struct {
+	ledger.Grant
+	Held  event.Amount
+	State GrantState
+}
+
+// Grants are what there is of an asset's grants: usable ones in the order in
+// which they are drawn, then future ones in the order in which they activate,
+// then those of which holds alone have something, by hold.
+func (s *Standing) Grants() iter.Seq[GrantLeft] {
+	return func(yield func(GrantLeft) bool) {
+		held := s.heldOf()
 		for _, list := range [...]struct {
-			usable bool
+			state  GrantState
 			grants []ledger.Grant
-		}{{true, s.State.Usable()}, {false, s.State.Future()}} {
+		}{{UsableGrant, s.State.Usable()}, {FutureGrant, s.State.Future()}} {
 			for i := range list.grants {
-				if !yield(list.usable, &list.grants[i]) {
+				g := &list.grants[i]
+				if !yield(GrantLeft{Grant: *g, Held: held[g.ID], State: list.state}) {
+					return
+				}
+				delete(held, g.ID)
+			}
+		}
+		for _, h := range s.State.Holds() {
+			for _, g := range h.Pieces {
+				amount, more := held[g.ID]
+				if !more {
+					continue
+				}
+				delete(held, g.ID)
+				g.Remaining = 0
+				if !yield(GrantLeft{Grant: g, Held: amount, State: HeldGrant}) {
 					return
 				}
 			}
@@ -26,12 +68,25 @@ func (s *Standing) Grants() iter.Seq2[bool, *ledger.Grant] {
 	}
 }
 
+// heldOf is what holds have of each grant.
+func (s *Standing) heldOf() map[string]event.Amount {
+	held := map[string]event.Amount{}
+	for _, h := range s.State.Holds() {
+		for i := range h.Pieces {
+			held[h.Pieces[i].ID] += h.Pieces[i].Remaining
+		}
+	}
+	return held
+}
+
 // Grant is how one of a user's grants came to be.
 type Grant struct {
 	ID string
 	// By is the event that made it: a grant, an add, what a transfer brought,
 	// or what gave back credits that had expired; for a time-out the hold.
-	By         event.Placed
+	By event.Placed
+	// Restored is that it stands for a grant that had expired.
+	Restored   bool
 	Amount     event.Amount
 	UsableFrom event.Time
 	ExpiresAt  event.Time
@@ -39,8 +94,16 @@ type Grant struct {
 	number uint64
 }
 
+// MadeBy is the event or due item that made the grant: its id and kind.
+func (g *Grant) MadeBy() (id string, kind event.Kind) {
+	if g.By.Kind == event.Hold {
+		return dueID(timeOutOf(&g.By)), event.HoldExpired
+	}
+	return g.By.ID, g.By.Kind
+}
+
 // Granted finds one of a user's grants by its id; a restored one where the
-// replay, up to the newest thing said, makes it.
+// replay makes it, in times to come too.
 func (v *View) Granted(user, id string) (g Grant, ok bool) {
 	number, place, ok := v.named(nameGrant, user, id)
 	if !ok {
@@ -61,30 +124,34 @@ func (v *View) Granted(user, id string) (g Grant, ok bool) {
 	return g, true
 }
 
-// restored finds a restored grant in the entry of what gave it back.
+// restored finds a restored grant in what a replay says of what gave it back,
+// past or to come.
 func (v *View) restored(user, id string) (g Grant, ok bool) {
 	base, by := restoredBase(id)
 	if base == "" {
 		return g, false
 	}
 	number, place, ok := v.named(nameEvent, user, by)
-	g = Grant{ID: id, number: number}
+	g = Grant{ID: id, Restored: true, number: number}
 	if !ok || !v.eventAt(number, place, &g.By) {
 		return g, false
 	}
 	if strings.HasPrefix(base, event.HoldExpired.String()+"/") {
-		if place = timeOutOf(&g.By); place.Time == event.NoTime {
-			return g, false
-		}
+		place = timeOutOf(&g.By)
 	}
-	entry, ok := v.entryAt(user, number, place)
-	if !ok {
+	if place.Time == event.NoTime || g.By.Kind == event.Hold && place.Due != event.DueHold {
 		return g, false
 	}
-	for i := range entry.Slices {
-		if s := &entry.Slices[i]; s.GrantID == id {
-			g.Amount, g.UsableFrom, g.ExpiresAt = s.Amount, place.Time, s.ExpiresAt
-			return g, true
+	r, _ := v.replay(&Account{User: user, head: head{number: number}}, place, place)
+	for r.step() {
+		if r.place != place {
+			continue
+		}
+		for i := range r.result.Slices {
+			if s := &r.result.Slices[i]; s.GrantID == id {
+				g.Amount, g.UsableFrom, g.ExpiresAt = s.Amount, place.Time, s.ExpiresAt
+				return g, true
+			}
 		}
 	}
 	return g, false

@@ -21,6 +21,8 @@ type eyes struct {
 	// entries and corrections were published, entries by user and event_id.
 	entries     map[[2]string]event.Entry
 	corrections map[string][]event.Correction
+	// sequences are those of the records that arrived.
+	sequences map[event.Position]int64
 	// known are balances as they were after each transaction, by its clock.
 	known map[event.Time]map[knownKey]knownBalance
 }
@@ -38,11 +40,29 @@ type knownBalance struct {
 func (y *eyes) note(r *oracle.Records) {
 	for i := range r.Entries {
 		e := r.Entries[i]
-		y.entries[[2]string{e.UserID, e.EventID}] = e
+		y.entries[[2]string{e.UserID, askedAs(e.Kind, e.EventID, e.Counterparty)}] = e
 	}
 	for _, c := range r.Corrections {
 		y.corrections[c.UserID] = append(y.corrections[c.UserID], c)
 	}
+}
+
+// waits reports whether an operation of an account is pending.
+func (y *eyes) waits(user, asset string) bool {
+	for _, e := range y.entries {
+		if e.UserID == user && e.Asset == asset && e.Outcome == event.Pending {
+			return true
+		}
+	}
+	return false
+}
+
+// askedAs is the id under which a View is sure to find an entry.
+func askedAs(kind event.Kind, id, from string) string {
+	if kind == event.Received {
+		return "received/" + from + "/" + id
+	}
+	return id
 }
 
 func (y *eyes) noteBalances(committed event.Time, times []event.Time) {
@@ -80,6 +100,7 @@ func views(cacheBytes int) func(gen.Scenario) error {
 		h := newHost(s.Config, cacheBytes)
 		y := &eyes{
 			Rand: rand.New(rand.NewPCG(uint64(len(s.Transactions)), 7)), entries: map[[2]string]event.Entry{},
+			sequences:   map[event.Position]int64{},
 			corrections: map[string][]event.Correction{}, known: map[event.Time]map[knownKey]knownBalance{},
 		}
 		var committed event.Time
@@ -95,11 +116,14 @@ func views(cacheBytes int) func(gen.Scenario) error {
 				return false
 			}
 			y.note(got)
+			for i := range tx.Arrivals {
+				y.sequences[tx.Arrivals[i].Input] = tx.Arrivals[i].Event.Sequence
+			}
 			committed = max(committed, tx.Now)
 			y.noteBalances(committed, times)
 			return true
 		})
-		if err != nil {
+		if err != nil || y.model == nil {
 			return err
 		}
 		v, err := engine.NewView(h.rows, s.Config.Partition)
@@ -120,7 +144,7 @@ func (y *eyes) look(v *engine.View) error {
 	for _, user := range gen.Users {
 		var want []string
 		for _, asset := range append([]string{""}, gen.Assets...) {
-			if line, _ := y.model.Said(user, asset); len(line.Items) > 0 {
+			if line, _ := y.model.Said(user, asset); len(line.Items) > 0 || y.waits(user, asset) {
 				want = append(want, asset)
 			}
 		}
@@ -174,10 +198,15 @@ func (y *eyes) balances(v *engine.View, a *engine.Account, line *oracle.Timeline
 			return fmt.Errorf("at %s: newest event from %v, want %v", oracle.TimeText(at), s.Newest, newest)
 		}
 		sum := int64(0)
-		for usable, g := range s.Grants() {
-			if usable {
+		held := int64(0)
+		for g := range s.Grants() {
+			if g.State == engine.UsableGrant {
 				sum += int64(g.Remaining)
 			}
+			held += int64(g.Held)
+		}
+		if held != want.Held {
+			return fmt.Errorf("at %s: grants have %d held, want %d", oracle.TimeText(at), held, want.Held)
 		}
 		if sum != want.Balance+want.Debt {
 			return fmt.Errorf("at %s: usable grants have %d, want %d", oracle.TimeText(at), sum, want.Balance+want.Debt)
@@ -187,6 +216,9 @@ func (y *eyes) balances(v *engine.View, a *engine.Account, line *oracle.Timeline
 		}
 		if err := sameSteps(v, a, line, at); err != nil {
 			return err
+		}
+		if err := y.explains(v, a, line, at); err != nil {
+			return fmt.Errorf("explained at %s: %w", oracle.TimeText(at), err)
 		}
 	}
 	return nil
@@ -226,12 +258,19 @@ func (y *eyes) wantEntries(user string, accounts []engine.Account) (places []eng
 				ArrivedAt: event.NoTime, Result: it.Result, Stamp: event.Stamp{CommittedAt: event.NoTime},
 			}
 			if it.Taken != nil {
-				said := y.entries[[2]string{user, it.ID}]
+				said := y.entries[[2]string{user, askedAs(it.Kind, it.ID, it.Place.From)}]
 				e.OccurredAt, e.ArrivedAt, e.Input = it.Taken.Event.OccurredAt, it.Taken.ArrivedAt, it.Taken.Input
 				e.Late, e.AfterFinal, e.CommittedAt = said.Late, said.AfterFinal, said.CommittedAt
-				e.Partition = said.Partition
+				e.Partition, e.Counterparty, e.Revision = said.Partition, said.Counterparty, said.Revision
 			}
 			all = append(all, one{engine.EntryPlace{Place: it.Place, Asset: asset}, e})
+		}
+		for _, said := range y.entries {
+			if said.UserID == user && said.Asset == asset && said.Outcome == event.Pending {
+				said.Seq, said.Watermark = 0, 0
+				place := event.Place{Time: said.EffectiveAt, Due: event.AnEvent, Sequence: y.sequences[said.Input], Rank: said.Kind.Rank(), ID: said.EventID}
+				all = append(all, one{engine.EntryPlace{Place: place, Asset: asset}, said})
+			}
 		}
 	}
 	slices.SortFunc(all, func(x, z one) int { return x.place.Compare(z.place) })
@@ -280,7 +319,7 @@ func (y *eyes) entriesOf(v *engine.View, user string, accounts []engine.Account)
 		}
 	}
 	for i := range want {
-		e, ok := v.Entry(user, want[i].EventID)
+		e, ok := v.Entry(user, askedAs(want[i].Kind, want[i].EventID, want[i].Counterparty))
 		if !ok {
 			return fmt.Errorf("entry %s isn't found", want[i].EventID)
 		}
