@@ -111,6 +111,7 @@ func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits [
 		}
 	}
 	e.writeEvent(a.number, op, extra)
+	a.noteRecent(op)
 	switch {
 	case op.Marks.Has(event.LateMark):
 		e.applyLate(a, op, edits)

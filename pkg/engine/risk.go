@@ -28,28 +28,89 @@ func (e *Engine) breaksRule(a *account, op *event.Placed) bool {
 	return len(e.hits) > hits
 }
 
+// recent are an account's debits in the window that its rules look at, as far
+// as its newest one: so that events on time needn't read the window again.
+type recent struct {
+	debits []debited
+	sum    uint64
+	// It is complete in (from, newest].
+	from, newest event.Time
+}
+
+func (r *recent) bytes() int {
+	if r == nil {
+		return 0
+	}
+	return cap(r.debits) * 16
+}
+
+// debited is what one debit took at face value.
+type debited struct {
+	at     event.Time
+	amount event.Amount
+}
+
 // spentIn is what debits of an account took at face value in (from, to], and
 // how many there were.
 func (e *Engine) spentIn(a *account, from, to event.Time) (sum uint64, count int64) {
+	if r := a.recent; r != nil && to >= r.newest && from >= r.from {
+		r.forget(from)
+		r.newest = to
+		return r.sum, int64(len(r.debits))
+	}
+	r := e.readRecent(a, from, to)
+	if to >= a.line.Last().Time {
+		a.recent = r
+	}
+	return r.sum, int64(len(r.debits))
+}
+
+// forget drops what is not behind a time.
+func (r *recent) forget(from event.Time) {
+	gone := 0
+	for gone < len(r.debits) && r.debits[gone].at <= from {
+		r.sum -= uint64(r.debits[gone].amount)
+		gone++
+	}
+	r.debits = r.debits[gone:]
+	r.from = from
+}
+
+// readRecent reads an account's debits in (from, to].
+func (e *Engine) readRecent(a *account, from, to event.Time) *recent {
 	first := appendNumbered(nil, keyEvent, a.number)
 	if from >= 0 {
 		first = appendPlaced(nil, keyEvent, a.number, event.EndOf(from))
 	}
+	r := &recent{from: from, newest: to}
 	var op event.Placed
 	var extra event.Event
 	for key, row := range e.rows.Scan(first, appendPlaced(nil, keyEvent, a.number, event.EndOf(to))) {
 		if !e.readEvent(key, row, &op, &extra) {
-			return sum, count
+			break
 		}
-		switch op.Kind {
-		case event.Spend, event.Hold, event.Transfer, event.Subtract:
-			if op.Outcome != event.Rejected {
-				sum += uint64(op.Amount)
-				count++
-			}
-		}
+		r.add(&op)
 	}
-	return sum, count
+	return r
+}
+
+func (r *recent) add(op *event.Placed) {
+	if op.Kind.IsDebit() && op.Outcome != event.Rejected {
+		r.debits = append(r.debits, debited{op.Time, op.Amount})
+		r.sum += uint64(op.Amount)
+	}
+}
+
+// noteRecent keeps an account's window true when an event is placed.
+func (a *account) noteRecent(op *event.Placed) {
+	switch r := a.recent; {
+	case r == nil || !op.Kind.IsDebit():
+	case op.Time < r.newest:
+		a.recent = nil
+	default:
+		r.newest = op.Time
+		r.add(op)
+	}
 }
 
 // breaksOrderRule reports whether a place of an order that isn't live breaks a

@@ -47,6 +47,8 @@ type account struct {
 	settled ledger.Account
 	// pending are the places of its operations that wait, in their order.
 	pending []event.Place
+	// recent is what the rules of its asset look at; nil before they do.
+	recent *recent
 	// sized is the capacity for ops that was measured last.
 	sized int
 }
@@ -174,7 +176,7 @@ func (e *Engine) resize(u *user) {
 
 // bytes is about how much memory an account holds.
 func (a *account) bytes() int {
-	size := accountBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
+	size := accountBytes + a.recent.bytes() + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
 	for i := range a.line.Checks {
 		size += a.line.Checks[i].State.Bytes()
 	}
