@@ -100,6 +100,11 @@ func (a *API) docsRoute(route *Route) docsRoute {
 	for _, answer := range route.Answers {
 		d.Answers = append(d.Answers, docsAnswer{strconv.Itoa(answer.Status), answer.Description, docsTypes(answer.Types)})
 	}
+	for _, status := range problems(route) {
+		if route.Codes[status] != nil {
+			d.Answers = append(d.Answers, docsAnswer{Status: strconv.Itoa(status), Description: problemText(route, status)})
+		}
+	}
 	return d
 }
 

@@ -175,6 +175,22 @@ func contents(types []Content) *members {
 	return &all
 }
 
+// problems are the statuses of a route's problems.
+func problems(route *Route) []int {
+	all := append([]int{http.StatusBadRequest, http.StatusInternalServerError}, route.Problems...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// problemText is what the document says of the problems of a status.
+func problemText(route *Route, status int) string {
+	text := http.StatusText(status)
+	if codes := route.Codes[status]; codes != nil {
+		text += ": " + strings.Join(codes, ", ")
+	}
+	return text
+}
+
 func responses(route *Route) *members {
 	var all members
 	for _, answer := range route.Answers {
@@ -199,11 +215,9 @@ func responses(route *Route) *members {
 		}
 		all.add(strconv.Itoa(answer.Status), &m)
 	}
-	problems := append([]int{http.StatusBadRequest, http.StatusInternalServerError}, route.Problems...)
-	slices.Sort(problems)
-	for _, status := range slices.Compact(problems) {
+	for _, status := range problems(route) {
 		var m members
-		m.add("description", http.StatusText(status))
+		m.add("description", problemText(route, status))
 		m.add("content", contents([]Content{{Type: "application/problem+json", Schema: Ref("Problem")}}))
 		all.add(strconv.Itoa(status), &m)
 	}

@@ -17,7 +17,6 @@ const (
 	MethodNotAllowed     = "method_not_allowed"
 	UnsupportedMediaType = "unsupported_media_type"
 	TooLarge             = "too_large"
-	NotImplemented       = "not_implemented"
 	Unavailable          = "unavailable"
 	Internal             = "internal"
 )

@@ -22,6 +22,9 @@ type Route struct {
 	Answers []Answer
 	// Problems are the statuses of problems beside 400, 404 of the path, and 500.
 	Problems []int
+	// Codes are the codes that problems of a status have, where the document is
+	// to list them.
+	Codes map[int][]string
 	// Serve answers. An error that is a *Problem is answered as it is, any other
 	// one is logged and answered as internal. A Serve that has begun to answer
 	// returns nil, or aborts.

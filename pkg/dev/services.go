@@ -68,6 +68,7 @@ func (s *Settings) addIngest(ctx context.Context, p *service.Process, names kafk
 	settings := service.Default[ingest.Settings]()
 	settings.Shared, settings.Kafka, settings.HTTP = s.shared(names, dir, "ingest"), s.connection(a), listen(a.ingest)
 	settings.Format = s.Output.Format
+	settings.QueryURL = url(a.query)
 	return ingest.Add(ctx, p, &settings)
 }
 

@@ -45,7 +45,11 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request, _ *api.Params) 
 		return tooLarge("the event has more than %d bytes", codec.MaxEventBytes)
 	}
 	g := given(key)
-	return s.recordOne(w, body.buf.Bytes(), &g, key)
+	var e event.Event
+	if err := s.parseOne(body.buf.Bytes(), &g, key, &e); err != nil {
+		return err
+	}
+	return s.recordOne(w, &e)
 }
 
 // array writes the events of a JSON array, the rest of which it reads first.
@@ -112,7 +116,7 @@ func (s *Service) writeOne(text []byte) *write {
 	}
 	g := given("")
 	var e event.Event
-	if refusal := parse(text, &g, &e); refusal != nil {
+	if refusal := codec.ParseGivenJSON(text, &g, &e); refusal != nil {
 		return refusedWrite(knownID(&e, &g), refusal.Code.String(), describe(refusal))
 	}
 	return s.producer.write(&e)

@@ -174,7 +174,7 @@ func TestMadeIDs(t *testing.T) {
 func TestArray(t *testing.T) {
 	f := newFixture(t, nil)
 	a := f.send("POST", "/v1/events", ` [ {"type":"grant","user_id":"u","event_id":"a","grant_id":"g","amount":1}, {"type":"add","user_id":"u","event_id":"b","amount":-1},
-		17, {"type":"spend","user_id":"u","event_id":"c","amount":1}, {"type":"cancel_all","user_id":"u","event_id":"d"}, {"event_id":"e",}, {"type":"add","user_id":"u","amount":0} ] `)
+		17, {"type":"spend","user_id":"u","event_id":"c","amount":0}, {"type":"cancel_all","user_id":"u","event_id":"d"}, {"event_id":"e",}, {"type":"add","user_id":"u","amount":0} ] `)
 	if a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -184,7 +184,7 @@ func TestArray(t *testing.T) {
 		{"a", "recorded", "", ""},
 		{"b", "refused", "invalid", "amount: "},
 		{"", "refused", "malformed", "object"},
-		{"c", "refused", "invalid", "type: a spend"},
+		{"c", "refused", "invalid", "amount: "},
 		{"d", "recorded", "", ""},
 		{"", "refused", "malformed", ""},
 		{"", "refused", "invalid", "amount: "}, // not the id that was made for it

@@ -33,6 +33,8 @@ const patience = 20 * time.Second
 
 const partitions = 4
 
+var fixtureNames = kafka.Names{Application: "app", Prefix: "t."}
+
 // fixture is a service on a broker of its own.
 type fixture struct {
 	t        testing.TB
@@ -73,13 +75,15 @@ func newFixture(tb testing.TB, change func(*Config)) *fixture {
 func newBareFixture(tb testing.TB, broker *kfake.Cluster, seeds []string, change func(*Config)) *fixture {
 	tb.Helper()
 	f := &fixture{
-		t: tb, broker: broker, seeds: seeds, names: kafka.Names{Application: "app", Prefix: "t."},
+		t: tb, broker: broker, seeds: seeds, names: fixtureNames,
 		registry: prometheus.NewRegistry(), stopping: make(chan struct{}),
 	}
 	cfg := Config{
 		Names: f.names, Client: kafka.CommonOptions([]kgo.Opt{kgo.SeedBrokers(seeds...)}, testLogger(tb)),
 		ProduceTimeout: patience, StreamIdleTimeout: patience,
 		MaxRequests: 100, MaxBuffered: 10_000, MaxInFlight: 100,
+		// Nobody waits where a test doesn't say so, and nobody can be asked.
+		OutcomeTimeout: 0, MaxWait: patience, MaxWaiting: 100, MaxFollowed: 100, MaxReads: 10, QueryURL: "http://127.0.0.1:1",
 		Stopping: f.stopping, Logger: testLogger(tb), Registry: f.registry,
 	}
 	if change != nil {
@@ -163,6 +167,8 @@ type problem struct {
 	Field   string `json:"field"`
 	Detail  string `json:"detail"`
 	EventID string `json:"event_id"`
+	// Entry is what became of the event, if that is the problem.
+	Entry json.RawMessage `json:"entry"`
 }
 
 // request makes a request of a body; headers are name, value, name, value.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,9 @@ type Config struct {
 	Client []kgo.Opt
 	// Encoder frames the events; nil is Avro's single-object encoding.
 	Encoder *codec.Encoder
+	// SchemaByID finds the registry's schemas, which outcomes may be written
+	// with; nil where there is no registry.
+	SchemaByID func(context.Context, uint32) (string, error)
 	// ProduceTimeout is how long a write waits for Kafka.
 	ProduceTimeout time.Duration
 	// StreamIdleTimeout is how long a stream may bring nothing.
@@ -37,7 +41,19 @@ type Config struct {
 	MaxRequests int
 	MaxBuffered int
 	MaxInFlight int
-	// Stopping is closed when no stream should go on; nil is never.
+	// QueryURL is where the query service is.
+	QueryURL string
+	// OutcomeTimeout is how long an outcome is waited for where a request
+	// doesn't say, MaxWait how long it may say.
+	OutcomeTimeout time.Duration
+	MaxWait        time.Duration
+	// MaxWaiting bounds requests that wait for an outcome, MaxFollowed the
+	// partitions that are read for them, MaxReads their questions to the query
+	// service at a time.
+	MaxWaiting  int
+	MaxFollowed int
+	MaxReads    int
+	// Stopping is closed when no stream and no wait should go on; nil is never.
 	Stopping <-chan struct{}
 	Logger   *slog.Logger
 	Registry prometheus.Registerer
@@ -48,6 +64,10 @@ type Service struct {
 	cfg      Config
 	producer *producer
 	topics   *topics
+	follower *follower
+	reads    *reads
+	recent   *recent
+	targets  *targets
 	metrics  *metrics
 	api      *api.API
 	requests chan struct{}
@@ -64,24 +84,35 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for Kafka: %w", err)
 	}
-	m.watchSlots(cfg.Registry, p.slots)
+	f, err := newFollower(&cfg, m)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for outcomes: %w", err)
+	}
 	s := &Service{
-		cfg: cfg, producer: p, topics: p.topics, metrics: m,
+		cfg: cfg, producer: p, topics: p.topics, follower: f, metrics: m,
+		reads: newReads(&cfg, m), recent: newRecent(), targets: newTargets(),
 		requests: make(chan struct{}, cfg.MaxRequests),
 		large:    make(chan struct{}, maxLargeBodies),
 	}
+	m.watch(cfg.Registry, s)
 	s.api = api.New(about, s.routes(), schemas(), cfg.Logger, cfg.Registry)
 	return s, nil
 }
 
-// Component keeps the connection to Kafka. It must start before the server
+// Component keeps the connections to Kafka. It must start before the server
 // that serves [Service.Handler], and so stops after it: by then every request
 // is answered, and what is left to hand over nobody waits for.
 func (s *Service) Component() service.Component {
 	return service.Component{
 		Name: "producer",
-		Run:  s.topics.run,
+		Run: func(ctx context.Context) error {
+			var following sync.WaitGroup
+			following.Go(func() { s.follower.run(ctx) })
+			defer following.Wait()
+			return s.topics.run(ctx)
+		},
 		Stop: func(ctx context.Context) error {
+			s.reads.close()
 			if err := s.producer.close(ctx); err != nil {
 				return fmt.Errorf("hand the last events to Kafka: %w", err)
 			}
@@ -110,22 +141,35 @@ func (s *Service) Handler(mux *http.ServeMux) http.Handler {
 	})
 }
 
+// serving is what a route does.
+type serving = func(http.ResponseWriter, *http.Request, *api.Params) error
+
 // writing wraps what a route does with the bound on requests.
-func (s *Service) writing(serve func(http.ResponseWriter, *http.Request, *api.Params) error) func(http.ResponseWriter, *http.Request, *api.Params) error {
+func (s *Service) writing(serve serving) serving {
 	return func(w http.ResponseWriter, r *http.Request, p *api.Params) error {
-		select {
-		case s.requests <- struct{}{}:
-		default:
-			s.metrics.overloaded.Inc()
-			return unavailable("too many requests are open; nothing of this one was recorded: send it again later")
+		leave, err := s.enter()
+		if err != nil {
+			return err
 		}
-		s.metrics.requests.Inc()
-		defer func() {
-			s.metrics.requests.Dec()
-			<-s.requests
-		}()
+		defer leave()
 		return serve(w, r, p)
 	}
+}
+
+// enter takes a request's slot until leave is called; calls after the first do
+// nothing.
+func (s *Service) enter() (leave func(), err error) {
+	select {
+	case s.requests <- struct{}{}:
+	default:
+		s.metrics.overloaded.Inc()
+		return nil, unavailable("too many requests are open; nothing of this one was recorded: send it again later")
+	}
+	s.metrics.requests.Inc()
+	return sync.OnceFunc(func() {
+		s.metrics.requests.Dec()
+		<-s.requests
+	}), nil
 }
 
 // answer waits for what became of a write, and counts it.

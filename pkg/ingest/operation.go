@@ -20,37 +20,19 @@ type operation struct {
 }
 
 // record serves an operation that is answered once Kafka has it.
-func (s *Service) record(o operation) func(http.ResponseWriter, *http.Request, *api.Params) error {
+func (s *Service) record(o operation) serving {
 	return s.writing(func(w http.ResponseWriter, r *http.Request, p *api.Params) error {
-		key, err := keyOf(r)
+		d, err := s.readDecision(w, r, o, p.Path("user_id"), p)
 		if err != nil {
 			return err
 		}
-		body, err := readObject(w, r, o.bare)
-		if err != nil {
-			return err
-		}
-		g := given(key)
-		g.Kind, g.User = o.kind, p.Path("user_id")
-		if o.ref != "" {
-			g.Ref = p.Path(o.ref)
-		}
-		return s.recordOne(w, body, &g, key)
+		return s.recordOne(w, &d.Event)
 	})
 }
 
 // recordOne writes one event and answers once Kafka has it.
-func (s *Service) recordOne(w http.ResponseWriter, body []byte, g *codec.Given, key string) error {
-	var e event.Event
-	if refusal := parse(body, g, &e); refusal != nil {
-		s.metrics.events[statusRefused].Inc()
-		return refused(refusal)
-	}
-	if err := sameKey(key, &e); err != nil {
-		s.metrics.events[statusRefused].Inc()
-		return err
-	}
-	result := s.answer(s.producer.write(&e))
+func (s *Service) recordOne(w http.ResponseWriter, e *event.Event) error {
+	result := s.answer(s.producer.write(e))
 	if err := result.problem(); err != nil {
 		return err
 	}
@@ -58,25 +40,15 @@ func (s *Service) recordOne(w http.ResponseWriter, body []byte, g *codec.Given, 
 	return nil
 }
 
-// parse reads an event that can be written. On a refusal, e has at most its
-// id.
-func parse(body []byte, g *codec.Given, e *event.Event) *event.Refusal {
+// parseOne reads the event of a request of one, which its key may name.
+func (s *Service) parseOne(body []byte, g *codec.Given, key string, e *event.Event) error {
 	if refusal := codec.ParseGivenJSON(body, g, e); refusal != nil {
-		return refusal
+		s.metrics.events[statusRefused].Inc()
+		return refused(refusal)
 	}
-	if e.Kind.IsConditional() {
-		return &event.Refusal{Code: event.Invalid, Field: "type", Message: notYet(e.Kind)}
+	if err := sameKey(key, e); err != nil {
+		s.metrics.events[statusRefused].Inc()
+		return err
 	}
 	return nil
-}
-
-func notYet(k event.Kind) string {
-	return "a " + k.String() + " can't be decided yet; grants, revokes, adds, subtracts and order commands can be sent"
-}
-
-// unbuilt serves a route whose operation can't be decided yet.
-func unbuilt(detail string) func(http.ResponseWriter, *http.Request, *api.Params) error {
-	return func(http.ResponseWriter, *http.Request, *api.Params) error {
-		return api.Problemf(http.StatusNotImplemented, api.NotImplemented, "", "%s", detail)
-	}
 }

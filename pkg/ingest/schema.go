@@ -10,13 +10,9 @@ var (
 	userSchema     = api.Schema{Type: "string", Description: "1 to 128 bytes of UTF-8 without control characters."}
 	grantRefSchema = api.Schema{Type: "string", Description: "1 to 300 bytes of UTF-8 without control characters."}
 	amountSchema   = api.Schema{Type: "integer", Format: "int64", Minimum: new(int64(1)), Maximum: new(int64(event.MaxAmount)), Description: "Minor units."}
+	allThatIsLeft  = amountSchema.Described("Minor units; all that is left where left out.")
 	decimalSchema  = api.Schema{Type: "string", Pattern: `^[0-9]{1,18}(\.[0-9]{1,18})?$`, Description: "Above zero, exact.", Example: "12.50"}
 )
-
-var exampleEvent = map[string]any{
-	"type": "grant", "event_id": "e1", "user_id": "alice", "occurred_at": "2026-01-01T00:00:00Z",
-	"grant_id": "g1", "amount": 100, "expires_at": "2026-02-01T00:00:00Z",
-}
 
 // sentTime is a time in an event.
 func sentTime(description string) api.Schema {
@@ -36,6 +32,7 @@ func optional(name string, s api.Schema) api.Property {
 // document shows them.
 var sendable = []event.Kind{
 	event.Grant, event.Revoke, event.Subtract, event.Add,
+	event.Spend, event.Refund, event.Hold, event.Capture, event.Release, event.Transfer,
 	event.PlaceOrder, event.Pause, event.Resume, event.Cancel, event.CancelAll,
 }
 
@@ -51,10 +48,20 @@ func ofOperation(k event.Kind) []api.Property {
 		}
 	case event.Revoke:
 		return []api.Property{required("grant_id", grantRefSchema)}
-	case event.Subtract:
+	case event.Subtract, event.Spend:
 		return []api.Property{required("amount", amountSchema)}
 	case event.Add:
 		return []api.Property{required("amount", amountSchema), optional("expires_at", sentTime("When its remainder is gone; never where left out."))}
+	case event.Refund:
+		return []api.Property{required("spend_id", idSchema.Described("The event_id of the spend or hold. "+idSchema.Description)), optional("amount", allThatIsLeft)}
+	case event.Hold:
+		return []api.Property{required("amount", amountSchema), optional("expires_at", sentTime("When what is left in it goes back; never where left out."))}
+	case event.Capture:
+		return []api.Property{required("hold_id", idSchema), optional("amount", allThatIsLeft)}
+	case event.Release:
+		return []api.Property{required("hold_id", idSchema)}
+	case event.Transfer:
+		return []api.Property{required("to_user_id", userSchema), required("amount", amountSchema)}
 	case event.PlaceOrder:
 		return []api.Property{
 			required("order_id", idSchema), required("currency", userSchema),
@@ -110,6 +117,7 @@ func schemas() []api.Property {
 	return append([]api.Property{
 		{Name: "Event", Schema: api.Schema{OneOf: one, Description: "One event, flat; its type says which fields it has."}},
 		{Name: "Result", Schema: resultSchema},
+		{Name: "Entry", Schema: api.EntrySchema},
 	}, all...)
 }
 

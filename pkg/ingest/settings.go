@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"highwater/pkg/codec"
@@ -17,6 +19,7 @@ type Settings struct {
 	service.Kafka
 	service.HTTP
 	Writing
+	Waiting
 }
 
 // Writing bounds what the write API takes and how long it waits.
@@ -33,6 +36,32 @@ type Writing struct {
 	MaxBuffered int `name:"max-buffered-events" default:"50000" min:"1" max:"10000000" help:"Most events that wait for Kafka, all requests together; further ones wait their turn."`
 	// MaxInFlight bounds events of one stream.
 	MaxInFlight int `name:"max-events-in-flight" default:"1000" min:"1" max:"1000000" help:"Most events of one stream that wait for Kafka; no more are read before."`
+}
+
+// Waiting bounds the waits for outcomes.
+type Waiting struct {
+	// QueryURL is where the query service is; clients are sent there, too.
+	QueryURL string `name:"query-url" default:"http://127.0.0.1:8082" help:"Query service: it is asked for outcomes of events that were sent again, and for the users of orders; a 202 points to it."`
+	// OutcomeTimeout is how long an outcome is waited for where a request
+	// doesn't say.
+	OutcomeTimeout time.Duration `name:"outcome-timeout" default:"2s" max:"1h" help:"How long an outcome is waited for before the answer is 202, where the request has no Prefer: wait."`
+	// MaxWait bounds what a request may say.
+	MaxWait time.Duration `name:"max-wait" default:"1m" max:"1h" help:"Longest wait that Prefer: wait can ask for; a longer one is cut to it."`
+	// MaxWaiting bounds requests that wait for an outcome.
+	MaxWaiting int `name:"max-waiting-requests" default:"4096" min:"1" max:"1000000" help:"Most requests that wait for an outcome; further ones are answered with 202 once Kafka has their event."`
+	// MaxFollowed bounds the partitions whose outcomes are read.
+	MaxFollowed int `name:"max-followed-partitions" default:"1024" min:"1" max:"10000" help:"Most partitions whose outcomes are read at a time; those of further ones are asked of the query service."`
+	// MaxReads bounds questions to the query service.
+	MaxReads int `name:"max-query-requests" default:"64" min:"1" max:"10000" help:"Most questions to the query service at a time; further ones wait their turn."`
+}
+
+// Validate refuses an address that can't be asked.
+func (w Waiting) Validate() error {
+	u, err := url.Parse(w.QueryURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("query.url: want http://host:port or https://host:port, got %q", w.QueryURL)
+	}
+	return nil
 }
 
 // Defaults are the settings' values where nothing is set.
@@ -82,31 +111,42 @@ func (s *Settings) Config(ctx context.Context, process *service.Process) (Config
 		MaxRequests:       s.MaxRequests,
 		MaxBuffered:       s.MaxBuffered,
 		MaxInFlight:       s.MaxInFlight,
+		QueryURL:          s.QueryURL,
+		OutcomeTimeout:    s.OutcomeTimeout,
+		MaxWait:           s.MaxWait,
+		MaxWaiting:        s.MaxWaiting,
+		MaxFollowed:       s.MaxFollowed,
+		MaxReads:          s.MaxReads,
 		Logger:            process.Logger,
 		Registry:          process.Metrics,
 	}
+	urls := s.RegistryURLs()
+	if len(urls) == 0 {
+		if s.Format == "confluent" {
+			return Config{}, service.Usagef("output.format: confluent needs schema.registry.url")
+		}
+		return cfg, nil
+	}
+	registry, err := kafka.NewRegistry(urls...)
+	if err != nil {
+		return Config{}, service.Usagef("schema.registry.url: %w", err)
+	}
+	cfg.SchemaByID = registry.SchemaByID
 	if s.Format == "confluent" {
-		cfg.Encoder, err = s.confluent(ctx, cfg.Names)
+		cfg.Encoder, err = confluent(ctx, registry, cfg.Names)
 	}
 	return cfg, err
 }
 
 // confluent registers the schemas of the input topics.
-func (s *Settings) confluent(ctx context.Context, names kafka.Names) (*codec.Encoder, error) {
-	urls := s.RegistryURLs()
-	if len(urls) == 0 {
-		return nil, service.Usagef("output.format: confluent needs schema.registry.url")
-	}
-	registry, err := kafka.NewRegistry(urls...)
-	if err != nil {
-		return nil, service.Usagef("schema.registry.url: %w", err)
-	}
+func confluent(ctx context.Context, registry *kafka.Registry, names kafka.Names) (*codec.Encoder, error) {
 	ids := make(map[codec.Schema]uint32)
 	for _, schema := range codec.Schemas() {
 		ids[schema] = 0 // an encoder knows every schema; this one writes events alone
 	}
 	for _, topic := range event.Inputs {
 		schema := codec.EventSchema(topic)
+		var err error
 		if ids[schema], err = registry.Register(ctx, names.Input(topic), schema.Text()); err != nil {
 			return nil, err
 		}

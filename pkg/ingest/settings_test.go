@@ -170,6 +170,9 @@ func TestWrongSettings(t *testing.T) {
 		{[]string{"--max-requests=0"}, "max-requests"},
 		{[]string{"--output-format=confluent"}, "output.format: confluent needs schema.registry.url"},
 		{[]string{"--settled=false"}, "settled"},
+		{[]string{"--query-url=127.0.0.1:8082"}, "query.url: want http://host:port"},
+		{[]string{"--query-url=http://127.0.0.1:8082/?a=b"}, "query.url"},
+		{[]string{"--max-waiting-requests=0"}, "max-waiting-requests"},
 	} {
 		p := run(t, append(c.args, "--bootstrap-servers=127.0.0.1:1")...)
 		select {
@@ -187,9 +190,11 @@ func TestWrongSettings(t *testing.T) {
 func TestConfluent(t *testing.T) {
 	registry := srfake.New()
 	defer registry.Close()
-	s := service.Default[Settings]()
-	s.SchemaRegistryURL, s.Format = registry.URL(), "confluent"
-	encoder, err := s.confluent(t.Context(), kafka.Names{Application: "app", Prefix: "t."})
+	schemas, err := kafka.NewRegistry(registry.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := confluent(t.Context(), schemas, kafka.Names{Application: "app", Prefix: "t."})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,10 +211,6 @@ func TestConfluent(t *testing.T) {
 	}
 	defer client.Close()
 	record := client.PollFetches(t.Context()).Records()[0]
-	schemas, err := kafka.NewRegistry(registry.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
 	decoder := codec.Decoder{SchemaByID: func(id uint32) (string, error) { return schemas.SchemaByID(t.Context(), id) }}
 	var e event.Event
 	if r := decoder.Decode(p.Topic, record.Key, record.Value, 0, &e); r != nil || record.Value[0] != 0 || e.ID != "e" {

@@ -362,7 +362,7 @@ func TestStreamRefusedBeforeItBegins(t *testing.T) {
 		{"a page of another site", "/v1/events", []string{"Sec-Fetch-Site", "cross-site"}, false, 403},
 		{"gzip", "/v1/events", []string{"Content-Encoding", "gzip"}, false, 415},
 		{"a key", "/v1/events", []string{idempotencyKey, "k"}, false, 422},
-		{"not yet", "/v1/users/bob/spends", nil, false, 501},
+		{"a route of one", "/v1/users/bob/spends", nil, false, 415},
 		{"too many requests", "/v1/events", nil, true, 503},
 	} {
 		t.Run(c.name, func(t *testing.T) {

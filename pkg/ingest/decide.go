@@ -1,0 +1,215 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"highwater/pkg/api"
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+)
+
+const (
+	// askAfter is how long nothing is heard of an event before the query
+	// service is asked about it: much longer than it takes to decide one, so
+	// that what is asked about is mostly what was sent again, of which nothing
+	// is said. askPause is the pause before the next question.
+	askAfter = 100 * time.Millisecond
+	askPause = time.Second
+)
+
+// decide serves an operation that is answered with its outcome.
+func (s *Service) decide(o operation) serving {
+	return s.deciding(func(w http.ResponseWriter, r *http.Request, p *api.Params) (*decision, error) {
+		return s.readDecision(w, r, o, p.Path("user_id"), p)
+	})
+}
+
+// decision is one event whose outcome somebody waits for.
+type decision struct {
+	event.Event
+	// isGiven says that the sender chose the event_id: it may come again.
+	isGiven bool
+	began   time.Time
+	// leave gives the request's slot back: who waits for an outcome keeps
+	// nobody from writing.
+	leave func()
+}
+
+// deciding makes a route of what reads its event.
+func (s *Service) deciding(read func(http.ResponseWriter, *http.Request, *api.Params) (*decision, error)) serving {
+	return func(w http.ResponseWriter, r *http.Request, p *api.Params) error {
+		began := time.Now()
+		leave, err := s.enter()
+		if err != nil {
+			return err
+		}
+		defer leave()
+		d, err := read(w, r, p)
+		if err != nil {
+			return err
+		}
+		d.began, d.leave = began, leave
+		return s.decideOne(w, r, d)
+	}
+}
+
+// readDecision reads the event of a request about a user.
+func (s *Service) readDecision(w http.ResponseWriter, r *http.Request, o operation, user string, p *api.Params) (*decision, error) {
+	key, err := keyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := readObject(w, r, o.bare)
+	if err != nil {
+		return nil, err
+	}
+	g := given(key)
+	g.Kind, g.User = o.kind, user
+	if o.ref != "" {
+		g.Ref = p.Path(o.ref)
+	}
+	d := &decision{}
+	if err := s.parseOne(body, &g, key, &d.Event); err != nil {
+		return nil, err
+	}
+	d.isGiven = key != "" || d.ID != g.SpareID
+	return d, nil
+}
+
+// decideOne writes an event, waits for its outcome and answers with it; where
+// there is none in time, with where to ask for it.
+func (s *Service) decideOne(w http.ResponseWriter, r *http.Request, d *decision) error {
+	preference := preferenceOf(r, s.cfg.MaxWait)
+	until := d.began.Add(preference.waits(s.cfg.OutcomeTimeout))
+	waiter, err := s.expect(r.Context(), d, until)
+	if err != nil {
+		return err
+	}
+	if waiter != nil {
+		defer s.follower.leave(waiter)
+	}
+	isRepeated := d.isGiven && s.recent.swap(d.User, d.ID)
+	written := s.producer.write(&d.Event)
+	result := s.answer(written)
+	d.leave()
+	if err := result.problem(); err != nil {
+		return err
+	}
+	var o *outcome
+	if waiter != nil {
+		waiter.recorded(written.position)
+		o = s.await(r.Context(), waiter, until, isRepeated)
+	}
+	preference.apply(w.Header(), o == nil)
+	if o == nil {
+		w.Header().Set("Location", s.reads.entryURL(d.User, d.ID))
+		api.WriteJSON(w, http.StatusAccepted, mustJSON(&result))
+		return nil
+	}
+	s.metrics.waitSeconds.Observe(time.Since(d.began).Seconds())
+	return o.answer(w, d.ID)
+}
+
+// expect begins to wait for an event's outcome, before the event is written
+// (I7). There is no waiter where nobody is to wait, or too many do already.
+func (s *Service) expect(ctx context.Context, d *decision, until time.Time) (*waiter, error) {
+	if !until.After(d.began) {
+		return nil, nil
+	}
+	ready, cancel := context.WithDeadline(ctx, d.began.Add(s.cfg.ProduceTimeout))
+	defer cancel()
+	if err := s.topics.wait(ready); err != nil {
+		s.metrics.events[statusRefused].Inc()
+		p := unavailable("the event was not recorded: " + err.Error() + "; send it again later")
+		p.EventID = d.ID
+		return nil, p
+	}
+	following, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	w := s.follower.expect(following, kafka.PartitionOf(d.User, s.topics.partitions), d.User, d.ID)
+	if w == nil {
+		s.metrics.waits[tooManyWait].Inc()
+	}
+	return w, nil
+}
+
+// await is the outcome of an event that was recorded; nil where there is none
+// in time, the caller has gone, or the service stops.
+func (s *Service) await(ctx context.Context, w *waiter, until time.Time, isRepeated bool) *outcome {
+	began := time.Now()
+	waiting, cancel := context.WithDeadline(ctx, until)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	quiet := time.NewTimer(askAfter)
+	defer quiet.Stop()
+	if isRepeated {
+		quiet.Reset(0)
+	}
+	for {
+		select {
+		case <-w.done:
+			s.metrics.outcomeSeconds.Observe(time.Since(began).Seconds())
+			s.metrics.waits[w.outcome.source].Inc()
+			return w.outcome
+		case <-quiet.C:
+			asking.Go(func() { s.ask(waiting, w) })
+			continue
+		case <-waiting.Done():
+		case <-s.cfg.Stopping:
+		}
+		if ctx.Err() != nil {
+			s.metrics.waits[callerGone].Inc()
+		} else {
+			s.metrics.waits[timeUp].Inc()
+		}
+		return nil
+	}
+}
+
+// ask asks the query service until it knows the outcome, or ctx ends.
+func (s *Service) ask(ctx context.Context, w *waiter) {
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		if s.askOnce(ctx, w) {
+			return
+		}
+		again.Reset(askPause)
+	}
+}
+
+// askOnce asks once, and reports whether that is enough.
+//
+// An entry that came from another record says that the event was there
+// before, by the same id: of the same content, and then this is its outcome;
+// or of other content, and then a dead letter says so. The two are told apart
+// by reading all letters up to now (I6).
+func (s *Service) askOnce(ctx context.Context, w *waiter) bool {
+	o, err := s.reads.entry(ctx, w.user, w.id, w.position)
+	if err != nil {
+		// Without an entry the event is a dead letter, which the follower finds.
+		return errors.Is(err, errNoEntry)
+	}
+	isOwn := o.at == w.position
+	switch {
+	case isOwn && o.pending:
+		return false
+	case !isOwn && !s.follower.readLetters(ctx, w):
+		return false
+	case o.pending:
+		w.repeats(o.at)
+		return false
+	}
+	w.learns(&o)
+	return true
+}
