@@ -52,7 +52,7 @@ func (c *credits) move(g *grant, n int64, from, to bucket) {
 // balances are the account's numbers, once it is sure that they add up (I2).
 func (c *credits) balances() (event.Balances, error) {
 	sum := wide{}
-	for b := available; b < restored; b++ {
+	for b := range restored {
 		sum = sum.add(c.in[b])
 		if c.in[b].hi < 0 {
 			return event.Balances{}, fmt.Errorf("bucket %d holds less than nothing: %v", b, c.in)

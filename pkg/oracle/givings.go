@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"highwater/pkg/event"
@@ -34,9 +35,9 @@ func (c *credits) refund(by *Taken) (event.Result, error) {
 	}
 	r := event.Result{Outcome: event.Accepted, Amount: by.Amount}
 	rest := int64(by.Amount)
-	for i := len(t.lacks) - 1; i >= 0; i-- {
-		n := min(rest, t.lacks[i].amount)
-		c.settle(t.lacks[i], n)
+	for _, l := range slices.Backward(t.lacks) {
+		n := min(rest, l.amount)
+		c.settle(l, n)
 		r.Undone += n
 		rest -= n
 	}

@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"highwater/pkg/event"
@@ -58,6 +59,83 @@ func TestTotalsMayReachTheBoundButNotPassIt(t *testing.T) {
 			t.Errorf("alert is %+v, want %+v", r.Alerts[0], want)
 		}
 	}
+}
+
+// What operations that ask take counts with the subtracts, at face value; a
+// hold once, its captures not; and what is rejected not at all.
+func TestTotalsCountWhatWasAccepted(t *testing.T) {
+	m := held()
+	n := event.MaxTotal / int64(event.MaxAmount)
+	kinds := []event.Kind{event.Spend, event.Hold, event.Transfer, event.Subtract}
+	for i := range n {
+		m.Receive(arrival(event.Add, fmt.Sprint("a", i), 1, event.MaxAmount))
+		a := arrival(kinds[i%4], fmt.Sprint("e", i), event.Time(i+2), event.MaxAmount)
+		if i == n-1 {
+			a.Event.Amount -= 3
+		}
+		if a.Event.Kind == event.Transfer {
+			a.Event.To = "bob"
+		}
+		m.Receive(a)
+	}
+	full := m.Commit()
+	for _, e := range full.Entries {
+		if e.Outcome != event.Applied && e.Outcome != event.Accepted {
+			t.Fatalf("%s %s is %s(%s): a total of 2^62 is allowed", e.Kind, e.EventID, e.Outcome, e.Code)
+		}
+	}
+	capture := arrival(event.Capture, "c", event.Time(n+5), event.NoAmount)
+	capture.Event.Ref = "e1"
+	refund := arrival(event.Refund, "r", event.Time(n+5), event.NoAmount)
+	refund.Event.Ref = "e0"
+	m.Begin(0)
+	m.Receive(capture)
+	m.Receive(refund)
+	for i, amount := range []event.Amount{4, 3, 1} {
+		m.Receive(arrival(event.Spend, fmt.Sprint("last", i), event.Time(n+9), amount))
+	}
+	r := m.Commit()
+	var got []string
+	for _, e := range r.Entries {
+		got = append(got, fmt.Sprintf("%s %s%s", e.EventID, e.Outcome, e.Code))
+	}
+	if want := "[c accepted r accepted last0 rejectedamount_overflow last1 accepted last2 rejectedamount_overflow]"; fmt.Sprint(got) != want {
+		t.Errorf("entries are %v, want %s", got, want)
+	}
+	if len(r.Alerts) != 2 || r.Alerts[0].Value != "4611686018427387905" || r.Alerts[1].Kind != event.OverflowAlert {
+		t.Errorf("alerts are %+v", r.Alerts)
+	}
+}
+
+// What transfers bring counts in the total, but is never refused; beyond
+// 2^63-1 there is no balance to say.
+func TestReceivedPassesTheBound(t *testing.T) {
+	m := held()
+	bring := func(id string, parts int) {
+		r := event.Remittance{From: "bob", To: "ann", EventID: id, Asset: event.DefaultAsset, OccurredAt: 1}
+		for range parts {
+			r.Grants = append(r.Grants, event.RemittedGrant{Amount: event.MaxAmount, ExpiresAt: event.NoTime})
+		}
+		m.Receive(oracle.Arrival{Remittance: &r})
+	}
+	half := int(event.MaxTotal / int64(event.MaxAmount))
+	bring("t1", half)
+	m.Receive(arrival(event.Add, "over", 2, 1))
+	bring("t2", half-1)
+	e := m.Commit().Entries
+	if e[0].Outcome != event.Applied || e[1].Code != event.AmountOverflow || e[2].Outcome != event.Applied {
+		t.Errorf("entries are %s, %s(%s), %s", e[0].Outcome, e[1].Outcome, e[1].Code, e[2].Outcome)
+	}
+	if want := int64(event.MaxTotal) + (event.MaxTotal - int64(event.MaxAmount)); e[2].After.Balance != want {
+		t.Errorf("the balance is %d, want %d", e[2].After.Balance, want)
+	}
+	defer func() {
+		if p := fmt.Sprint(recover()); !strings.Contains(p, "beyond 2^63-1") {
+			t.Errorf("a balance of 2^63 goes on: %v", p)
+		}
+	}()
+	m.Begin(0)
+	bring("t3", 1)
 }
 
 // What is rejected takes no grant_id and counts in no total.

@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,8 +17,10 @@ import (
 // The scripts under testdata are stories of one rule each. Their commands:
 //
 //	partition [settings]    begins anew; settings as in a scenario's first line
-//	run [show=(topics)]     steps the model through the transactions below and
-//	                        prints what they published
+//	run [show=(topics)] [brief]
+//	                        steps the model through the transactions below and
+//	                        prints what they published; brief leaves out where
+//	                        a record came from and its stamp
 //	timeline <user> <asset> prints every item of an account ("orders" for the
 //	                        user's orders)
 //	balance <user> <asset> <seconds>...
@@ -89,6 +92,8 @@ func account(d *datadriven.TestData) (user, asset string) {
 	return user, asset
 }
 
+var whence = regexp.MustCompile(` (arrived|input)=\S+| \| seq=.*`)
+
 // world is one partition as a script has told it so far.
 type world struct {
 	model     *oracle.Model
@@ -105,9 +110,13 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 		d.Fatalf(t, "%v", err)
 	}
 	var show []string
+	brief := false
 	for _, a := range d.CmdArgs {
-		if a.Key == "show" {
+		switch a.Key {
+		case "show":
 			show = a.Vals
+		case "brief":
+			brief = true
 		}
 	}
 	var b strings.Builder
@@ -123,6 +132,9 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 		fmt.Fprintf(&b, "tx %s\n", oracle.TimeText(tx.Now))
 		for line := range strings.Lines(r.String()) {
 			topic, _, _ := strings.Cut(line, " ")
+			if brief {
+				line = whence.ReplaceAllString(line, "")
+			}
 			if show == nil || slices.Contains(show, topic) {
 				b.WriteString("  " + line)
 			}

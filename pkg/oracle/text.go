@@ -289,7 +289,7 @@ func (t *text) remittance(r *event.Remittance) {
 		t.number("sequence", r.Sequence)
 	}
 	for _, g := range r.Grants {
-		t.word("[").equals(int64(g.Amount))
+		t.word("[").raw(strconv.FormatInt(int64(g.Amount), 10))
 		if g.ExpiresAt != event.NoTime {
 			t.time("until", g.ExpiresAt)
 		}

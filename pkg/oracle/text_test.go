@@ -34,6 +34,10 @@ func TestEveryFieldShows(t *testing.T) {
 	showsEvery(t, (*text).orderStats, event.OrderStats{Currency: "c"})
 	showsEvery(t, (*text).alert, event.Alert{UserID: "u", Asset: "a", Kind: event.ShortfallAlert}, "Message")
 	showsEvery(t, (*text).watermark, event.Watermark{})
+	showsEvery(t, (*text).remittance, event.Remittance{
+		From: "f", To: "t", EventID: "e", Asset: "a", Sequence: 1, Input: event.Position{Topic: event.Ledger},
+		Grants: []event.RemittedGrant{{Amount: 1, ExpiresAt: 1, Priority: 1}},
+	})
 	showsEvery(t, (*text).deadLetter, event.DeadLetter{Refusal: event.Refusal{Code: event.Invalid}}, "Message", "Field")
 }
 

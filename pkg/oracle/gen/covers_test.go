@@ -24,7 +24,7 @@ func TestRandomCovers(t *testing.T) {
 			return true
 		})
 	}
-	for _, what := range strings.Split(strings.TrimSpace(comesUp), "\n") {
+	for what := range strings.SplitSeq(strings.TrimSpace(comesUp), "\n") {
 		t.Logf("%6d %s", seen[what], what)
 		if seen[what] < 10 {
 			t.Errorf("%s: came up %d times in %d scenarios", what, seen[what], scenarios)

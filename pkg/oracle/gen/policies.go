@@ -82,7 +82,7 @@ func writePolicies(b *strings.Builder, p *event.Policies) {
 func parsePolicy(p *event.Policies, key, value string) (bool, error) {
 	var err error
 	each := func(set func(*event.Policy, string) error) {
-		for _, word := range strings.Split(value, ",") {
+		for word := range strings.SplitSeq(value, ",") {
 			asset, n, _ := strings.Cut(word, ":")
 			setPolicy(p, asset, func(own *event.Policy) {
 				if e := set(own, n); e != nil {
