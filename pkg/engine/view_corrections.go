@@ -76,3 +76,13 @@ func (v *View) advance(s *correctionSource) {
 	}
 	s.seq = int64(be64(s.rows.key[1+numberBytes:]))
 }
+
+// CauseAt is the time in the order of the event that a correction blames.
+func (v *View) CauseAt(user string, c *event.Cause) event.Time {
+	if c.Kind != event.Received {
+		if _, place, ok := v.named(nameEvent, user, c.EventID); ok {
+			return place.Time
+		}
+	}
+	return c.OccurredAt
+}

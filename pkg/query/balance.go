@@ -8,7 +8,6 @@ import (
 	"highwater/pkg/api"
 	"highwater/pkg/engine"
 	"highwater/pkg/event"
-	"highwater/pkg/ledger"
 )
 
 // balanceAnswer is an asset at a time.
@@ -19,7 +18,9 @@ type balanceAnswer struct {
 	balances
 	Grants []grantItem `json:"grants"`
 	// MoreGrants is how many grants aren't shown.
-	MoreGrants int `json:"more_grants"`
+	MoreGrants int        `json:"more_grants"`
+	Holds      []holdItem `json:"holds"`
+	MoreHolds  int        `json:"more_holds"`
 	// NextChangeAt is when something already known happens next.
 	NextChangeAt instant `json:"next_change_at"`
 	// Final and Watermark are null for what was known earlier.
@@ -29,29 +30,8 @@ type balanceAnswer struct {
 	Positions []position `json:"positions"`
 }
 
-// grantItem is what remains of a grant.
-type grantItem struct {
-	GrantID     string       `json:"grant_id"`
-	Remaining   event.Amount `json:"remaining"`
-	EffectiveAt instant      `json:"effective_at"`
-	ExpiresAt   instant      `json:"expires_at"`
-	Priority    int32        `json:"priority"`
-	State       string       `json:"state"`
-}
-
-func grantItemOf(usable bool, g *ledger.Grant) grantItem {
-	state := "future"
-	if usable {
-		state = "usable"
-	}
-	return grantItem{
-		GrantID: g.ID, Remaining: g.Remaining, EffectiveAt: instant(g.EffectiveAt), ExpiresAt: instant(g.ExpiresAt),
-		Priority: g.Priority, State: state,
-	}
-}
-
-// maxBalanceGrants is how many grants stand in a balance.
-const maxBalanceGrants = 100
+// maxBalanceItems is how many grants and how many holds stand in a balance.
+const maxBalanceItems = 100
 
 func (s *Service) balance(ctx context.Context, p *api.Params) (answer, error) {
 	user, asset := p.User("user_id"), p.Asset()
@@ -61,7 +41,7 @@ func (s *Service) balance(ctx context.Context, p *api.Params) (answer, error) {
 		return answer{}, err
 	}
 	b := balanceAnswer{
-		UserID: user, Asset: asset, At: instant(at), Grants: []grantItem{},
+		UserID: user, Asset: asset, At: instant(at), Grants: []grantItem{}, Holds: []holdItem{},
 		NextChangeAt: instant(event.NoTime), Watermark: instant(event.NoTime),
 	}
 	err = s.lookAt(ctx, partition, func(v view) error {
@@ -75,9 +55,9 @@ func (s *Service) balance(ctx context.Context, p *api.Params) (answer, error) {
 			return unknownUser(v, user)
 		}
 		if known == event.NoTime {
-			b.fill(v.Standing(&a, at))
+			b.fill(v, &a, v.Standing(&a, at))
 		} else {
-			b.fill(v.StandingKnown(&a, at, known))
+			b.fill(v, &a, v.StandingKnown(&a, at, known))
 		}
 		return nil
 	})
@@ -88,7 +68,7 @@ func (s *Service) balance(ctx context.Context, p *api.Params) (answer, error) {
 	return answer{body: body}, err
 }
 
-func (b *balanceAnswer) fill(s engine.Standing) {
+func (b *balanceAnswer) fill(v view, a *engine.Account, s engine.Standing) {
 	if !s.Entered {
 		return
 	}
@@ -97,13 +77,19 @@ func (b *balanceAnswer) fill(s engine.Standing) {
 	if next, ok := s.State.NextDue(); ok {
 		b.NextChangeAt = instant(next.Time)
 	}
-	for usable, g := range s.Grants() {
-		if len(b.Grants) < maxBalanceGrants {
-			b.Grants = append(b.Grants, grantItemOf(usable, g))
+	for g := range s.Grants() {
+		if len(b.Grants) < maxBalanceItems {
+			b.Grants = append(b.Grants, grantItemOf(v, a.User, &s, &g))
 		} else {
 			b.MoreGrants++
 		}
 	}
+	for h := range v.HoldsLeft(a, &s, "") {
+		if b.Holds = append(b.Holds, holdItemOf(&h)); len(b.Holds) == maxBalanceItems {
+			break
+		}
+	}
+	b.MoreHolds = len(s.State.Holds()) - len(b.Holds)
 }
 
 // unknownUser is the problem of a user that nothing is known of; nil for others.
@@ -170,73 +156,4 @@ func between(p *api.Params) (from, to event.Time) {
 		p.Refuse(&event.Refusal{Code: event.Invalid, Field: "to", Message: "is before from"})
 	}
 	return from, to
-}
-
-func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
-	user, asset, limit := p.User("user_id"), p.Asset(), p.Limit()
-	at := p.Time("at", s.now())
-	c, resumed := readCursor(p, "grants")
-	if resumed {
-		at = c.At // every page is about the time of the first
-	}
-	partition, err := s.ofUser(ctx, p, user)
-	if err != nil {
-		return answer{}, err
-	}
-	grants := newList(limit)
-	var next *cursor
-	err = s.lookAt(ctx, partition, func(v view) error {
-		a, ok := v.Account(user, asset)
-		if !ok {
-			return unknownUser(v, user)
-		}
-		standing := v.Standing(&a, at)
-		begin := grantsBehind(&standing, c)
-		index := 0
-		last := ""
-		for usable, g := range standing.Grants() {
-			if index++; index <= begin {
-				continue
-			}
-			if grants.full() {
-				next = &cursor{List: "grants", At: at, Name: last, Number: int64(index - 1)}
-				break
-			}
-			last = g.ID
-			item := grantOf(v, user, usable, g)
-			if err := grants.addValue(&item); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return grants.end(next), err
-}
-
-// grantsBehind is how many grants stand before the page behind a cursor. Where
-// a late event has moved the grant that the page before ended with, the page
-// goes on behind it.
-func grantsBehind(s *engine.Standing, c cursor) int {
-	index := 0
-	for _, g := range s.Grants() {
-		if index++; g.ID == c.Name {
-			return index
-		}
-	}
-	return int(min(c.Number, int64(index)))
-}
-
-// fullGrant is a grant with what it was.
-type fullGrant struct {
-	grantItem
-	Amount  event.Amount `json:"amount"`
-	EventID string       `json:"event_id"`
-}
-
-func grantOf(v view, user string, usable bool, g *ledger.Grant) fullGrant {
-	full := fullGrant{grantItem: grantItemOf(usable, g), Amount: g.Remaining}
-	if op, ok := v.Granted(user, g.ID); ok {
-		full.Amount, full.EventID = op.Amount, op.By.ID
-	}
-	return full
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 
 	"highwater/pkg/api"
 	"highwater/pkg/event"
@@ -46,8 +47,8 @@ func (c cursor) String() string {
 }
 
 // readCursor reads the parameter cursor; false where it isn't given. A cursor
-// that didn't come from this list is refused.
-func readCursor(p *api.Params, list string) (c cursor, given bool) {
+// that didn't come from one of these lists is refused.
+func readCursor(p *api.Params, lists ...string) (c cursor, given bool) {
 	if !p.Given("cursor") {
 		return cursor{}, false
 	}
@@ -59,7 +60,7 @@ func readCursor(p *api.Params, list string) (c cursor, given bool) {
 		err = decoder.Decode(&c)
 	}
 	// What isn't written the one way in which it is written wasn't ours.
-	if len(text) > maxCursorBytes || err != nil || c.List != list || c.String() != text || !c.Place.Time.Valid() || !c.At.Valid() {
+	if len(text) > maxCursorBytes || err != nil || !slices.Contains(lists, c.List) || c.String() != text || !c.Place.Time.Valid() || !c.At.Valid() {
 		p.Refuse(&event.Refusal{Code: event.Invalid, Field: "cursor", Message: "is no cursor of this list; give the next_cursor of the page before, or none to begin"})
 		return cursor{}, false
 	}

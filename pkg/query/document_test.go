@@ -16,7 +16,10 @@ import (
 type document struct {
 	Paths map[string]map[string]struct {
 		Responses map[string]struct {
-			Content map[string]struct{ Schema map[string]any }
+			Content map[string]struct {
+				Schema  map[string]any
+				Example any
+			}
 		}
 	}
 	Components struct{ Schemas map[string]map[string]any }
@@ -101,6 +104,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.alice()
+	w.dora()
 	gems := subtract("alice", "d1", 5)
 	gems.Asset = "gems"
 	w.send(gems, command(event.PlaceOrder, "alice", "o1", "order1"), command(event.PlaceOrder, "alice", "o2", "order2"),
@@ -112,19 +116,36 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	early.OccurredAt = w.now - 20*second
 	w.send(more, early, command(event.PlaceOrder, "alice", "o5", "order3"))
 	w.tick(100)
+	shown := 0
+	for path, methods := range d.Paths {
+		if c := methods["get"].Responses["200"].Content["application/json"]; c.Example != nil {
+			shown++
+			if err := d.check("example", c.Schema, c.Example); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+	if shown < 2 {
+		t.Errorf("%d answers have examples", shown)
+	}
 	answered := map[string]bool{}
 	for path, targets := range map[string][]string{
-		"/v1/users/{user_id}/balance":            {"/v1/users/alice/balance", "/v1/users/alice/balance?asset=none", "/v1/users/alice/balance?known_at=0", "/v1/users/alice/balance?asset=gems"},
+		"/v1/users/{user_id}/balance":            {"/v1/users/alice/balance", "/v1/users/dora/balance", "/v1/users/erin/balance", "/v1/users/alice/balance?asset=none", "/v1/users/alice/balance?known_at=0", "/v1/users/alice/balance?asset=gems"},
 		"/v1/users/{user_id}/timeline":           {"/v1/users/alice/timeline", "/v1/users/alice/timeline?limit=1", "/v1/users/alice/timeline?asset=gems"},
 		"/v1/users/{user_id}/grants":             {"/v1/users/alice/grants", "/v1/users/alice/grants?at=" + at(1) + "&limit=1", "/v1/users/alice/grants?asset=gems"},
 		"/v1/users/{user_id}/entries":            {"/v1/users/alice/entries", "/v1/users/alice/entries?limit=1"},
 		"/v1/users/{user_id}/entries/{event_id}": {"/v1/users/alice/entries/e3", "/v1/users/alice/entries/o4", "/v1/users/alice/entries/expired%2Fg1"},
-		"/v1/users/{user_id}/corrections":        {"/v1/users/alice/corrections", "/v1/users/alice/corrections?order=desc&limit=1"},
-		"/v1/users/{user_id}/orders":             {"/v1/users/alice/orders"},
-		"/v1/users/{user_id}/orders/{order_id}":  {"/v1/users/alice/orders/order1", "/v1/users/alice/orders/order3", "/v1/users/alice/orders/order2?limit=1"},
-		"/v1/orders":                             {"/v1/orders"},
-		"/v1/analytics/orders":                   {"/v1/analytics/orders"},
-		"/v1/partitions":                         {"/v1/partitions"},
+		"/v1/users/{user_id}/holds":              {"/v1/users/dora/holds", "/v1/users/dora/holds?limit=1"},
+		"/v1/users/{user_id}/explain": {
+			"/v1/users/dora/explain", "/v1/users/dora/explain?limit=1", "/v1/users/dora/explain?grant_id=dg1&limit=1",
+			"/v1/users/dora/explain?at=0", "/v1/users/dora/explain?asset=gems", "/v1/users/alice/explain?asset=gems", "/v1/users/erin/explain",
+		},
+		"/v1/users/{user_id}/corrections":       {"/v1/users/alice/corrections", "/v1/users/alice/corrections?order=desc&limit=1"},
+		"/v1/users/{user_id}/orders":            {"/v1/users/alice/orders"},
+		"/v1/users/{user_id}/orders/{order_id}": {"/v1/users/alice/orders/order1", "/v1/users/alice/orders/order3", "/v1/users/alice/orders/order2?limit=1"},
+		"/v1/orders":                            {"/v1/orders"},
+		"/v1/analytics/orders":                  {"/v1/analytics/orders"},
+		"/v1/partitions":                        {"/v1/partitions"},
 	} {
 		for _, target := range targets {
 			schema := d.Paths[path]["get"].Responses["200"].Content["application/json"].Schema
@@ -154,31 +175,40 @@ func TestPagesCoverListsOnce(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		scenario := gen.Random(seed, gen.Options{Transactions: 30})
 		w := newWorld(t, 1, Config{})
-		for i := range scenario.Transactions {
-			tx := &scenario.Transactions[i]
-			var events []event.Event
-			for _, a := range tx.Arrivals {
-				if e := a.Event; a.Refusal == nil {
-					e.FillDefaults()
-					if e.Kind.IsOrder() {
-						e.Amount = event.NoAmount
-					}
-					events = append(events, e)
-				}
-			}
-			w.now = max(w.now, start) + event.Time(r.IntN(20))*second
-			w.homes[0].process(t, tx.Now, 0, events)
-		}
+		w.play(scenario, r)
 		for _, user := range gen.Users {
 			if w.ask("/v1/users/"+user+"/entries").Code != 200 {
 				continue
 			}
-			for _, list := range []string{"entries", "entries?order=desc", "entries?asset=credits", "corrections", "corrections?order=desc", "timeline", "orders", "orders/o1", "grants?at=20000000"} {
+			for _, list := range []string{"entries", "entries?order=desc", "entries?asset=credits", "corrections", "corrections?order=desc", "timeline", "orders", "orders/o1", "grants?at=20000000", "grants", "holds?at=60000000", "holds"} {
 				w.covers(t, seed, "/v1/users/"+user+"/"+list, r)
 			}
 		}
 		w.covers(t, seed, "/v1/orders", r)
 		w.covers(t, seed, "/v1/analytics/orders", r)
+	}
+}
+
+// play runs a scenario's events through the only partition.
+func (w *world) play(scenario gen.Scenario, r *rand.Rand) {
+	w.tb.Helper()
+	for i := range scenario.Transactions {
+		tx := &scenario.Transactions[i]
+		var events []event.Event
+		for _, a := range tx.Arrivals {
+			if e := a.Event; a.Refusal == nil && a.Remittance == nil {
+				e.FillDefaults()
+				if e.Kind.IsOrder() {
+					e.Amount = event.NoAmount
+				}
+				events = append(events, e)
+			}
+		}
+		w.now = max(w.now, start) + event.Time(r.IntN(20))*second
+		w.homes[0].process(w.tb, tx.Now, 0, events)
+		if r.IntN(3) == 0 {
+			w.deliver()
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"encoding/json"
+
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
 )
@@ -25,6 +27,17 @@ func (p position) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return append(append([]byte{'"'}, kafka.FormatPosition(event.Position(p))...), '"'), nil
+}
+
+// nullText is a text in an answer; null for none.
+type nullText string
+
+// MarshalJSON writes the text or null.
+func (t nullText) MarshalJSON() ([]byte, error) {
+	if t == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(t))
 }
 
 // balances are the three numbers, or nulls.

@@ -72,15 +72,17 @@ func TestBalanceInFull(t *testing.T) {
 	w := newWorld(t, 1, Config{})
 	w.alice()
 	want := `{"user_id":"alice","asset":"credits","at":"2026-01-01T00:00:40.000000Z","balance":115,"held":0,"debt":0,` +
-		`"grants":[{"grant_id":"g1","remaining":65,"effective_at":"2026-01-01T00:00:00.000000Z","expires_at":"2026-01-01T00:01:00.000000Z","priority":0,"state":"usable"},` +
-		`{"grant_id":"g2","remaining":50,"effective_at":"2026-01-01T00:00:30.000000Z","expires_at":null,"priority":5,"state":"usable"}],` +
-		`"more_grants":0,"next_change_at":"2026-01-01T00:01:00.000000Z","final":false,"watermark":"2026-01-01T00:00:30.000000Z",` +
+		`"grants":[{"grant_id":"g1","remaining":65,"held":0,"effective_at":"2026-01-01T00:00:00.000000Z","expires_at":"2026-01-01T00:01:00.000000Z","priority":0,"state":"usable",` +
+		`"amount":100,"event_id":"e1","kind":"grant","counterparty":null,"origin":null},` +
+		`{"grant_id":"g2","remaining":50,"held":0,"effective_at":"2026-01-01T00:00:30.000000Z","expires_at":null,"priority":5,"state":"usable",` +
+		`"amount":50,"event_id":"e2","kind":"grant","counterparty":null,"origin":null}],` +
+		`"more_grants":0,"holds":[],"more_holds":0,"next_change_at":"2026-01-01T00:01:00.000000Z","final":false,"watermark":"2026-01-01T00:00:30.000000Z",` +
 		`"position":"subtracts/0/0","positions":["grants/0/1","subtracts/0/1"]}`
 	if got := w.ask("/v1/users/alice/balance"); got.Body.String() != want || got.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got  %s\nwant %s", got.Body, want)
 	}
 	want = `{"user_id":"alice","asset":"gems","at":"2026-01-01T00:00:40.000000Z","balance":null,"held":null,"debt":null,"grants":[],` +
-		`"more_grants":0,"next_change_at":null,"final":false,"watermark":"2026-01-01T00:00:30.000000Z","position":null,"positions":["grants/0/1","subtracts/0/1"]}`
+		`"more_grants":0,"holds":[],"more_holds":0,"next_change_at":null,"final":false,"watermark":"2026-01-01T00:00:30.000000Z","position":null,"positions":["grants/0/1","subtracts/0/1"]}`
 	if got := w.ask("/v1/users/alice/balance?asset=gems"); got.Body.String() != want {
 		t.Errorf("got  %s\nwant %s", got.Body, want)
 	}
@@ -443,7 +445,7 @@ func TestHostileRequests(t *testing.T) {
 		{"/v1/users/%00/balance", 400, "invalid", "user_id"},
 		{"/v1/users/alice/orders/" + strings.Repeat("o", 129), 400, "invalid", "order_id"},
 		{"/v1/users/alice", 404, "not_found", ""},
-		{"/v1/users/alice/explain", 404, "not_found", ""},
+		{"/v1/users/alice/explained", 404, "not_found", ""},
 	} {
 		got := w.ask(c.target)
 		var p struct{ Code, Field, Detail string }

@@ -16,7 +16,7 @@ var info = api.Info{
 		"Times at or before the watermark are final, later ones provisional. Lists come in pages: follow next_cursor; a page may be shorter than its limit.",
 	PathParams: []api.Param{
 		{Name: "user_id", Description: "The user, percent-encoded.", Schema: api.Schema{Type: "string", Example: "alice"}},
-		{Name: "event_id", Description: "An event's id; of a due item its kind, / (as %2F) and the grant's id, such as expired%2Fg1.", Schema: api.Schema{Type: "string", Example: "e1"}},
+		{Name: "event_id", Description: "An event's id; of a due item its kind, / (as %2F) and the grant's or hold's id, such as expired%2Fg1. What a transfer brought: received, the sender and the sender's event_id, such as received%2Fbob%2Ft1, or that event_id alone where the user has no event of it (the first by time, found by a walk through the user's events).", Schema: api.Schema{Type: "string", Example: "e1"}},
 		{Name: "order_id", Description: "The order, percent-encoded.", Schema: api.Schema{Type: "string", Example: "order2"}},
 	},
 }
@@ -35,6 +35,7 @@ var (
 	onlyAsset  = api.Param{Name: "asset", Description: "Only this asset; by default all of them, and orders.", Schema: api.Schema{Type: "string", Pattern: api.Asset.Schema.Pattern}}
 	format     = api.Param{Name: "format", Description: "text gives the short form, one order a line, such as order2(paused), and the next page in a Link header.", Schema: api.Schema{Type: "string", Enum: []string{"json", "text"}, Default: "json"}}
 	known      = api.Param{Name: "known_at", Description: "As the system knew it then, by committed_at; final and watermark are null. It replays the whole account.", Schema: api.TimeSchema}
+	onlyGrant  = api.Param{Name: "grant_id", Description: "Only this grant; the pages go over its uses.", Schema: api.Schema{Type: "string", Example: "g1"}}
 	onlyOrder  = api.Param{Name: "order_id", Description: "Only orders of this id: one of each user who has it live.", Schema: api.Schema{Type: "string", Example: "order2"}}
 	current    = api.Param{Name: "current", Description: "true waits until whatever is committed now is included, such as an order placed a moment ago through any service. Past the bound (min.position.timeout) 503 with Retry-After.", Schema: api.Schema{Type: "string", Enum: []string{"false", "true"}, Default: "false"}}
 	currency   = api.Param{Name: "currency", Description: "Only this currency; by default all.", Schema: api.Schema{Type: "string", Example: "EUR"}}
@@ -65,12 +66,16 @@ func (s *Service) routes() []api.Route {
 	const user = "/v1/users/{user_id}"
 	const credits, orders, pipeline = "Credits", "Orders", "Pipeline"
 	return []api.Route{
-		s.get(user+"/balance", credits, "A user's balance at any time.", s.balance, api.Ref("BalanceAt"),
-			api.Asset, atParam, known, minPositionParam),
+		showing(s.get(user+"/balance", credits, "A user's balance at any time.", s.balance, api.Ref("BalanceAt"),
+			api.Asset, atParam, known, minPositionParam), balanceExample),
 		s.get(user+"/timeline", credits, "The steps of a balance.", s.timeline, api.List(api.Ref("Step")),
 			page(api.Asset, fromParam, toParam)...),
-		s.get(user+"/grants", credits, "What remains of each grant: usable ones in the order in which they are drawn, then future ones.", s.grants, api.List(api.Ref("Grant")),
+		s.get(user+"/grants", credits, "What there is of each grant: usable ones in the order in which they are drawn, then future ones, then those of which only holds have something.", s.grants, api.List(api.Ref("Grant")),
 			page(api.Asset, atParam)...),
+		s.get(user+"/holds", credits, "Holds that may still be captured, by hold_id.", s.holds, api.List(api.Ref("Hold")),
+			page(api.Asset, atParam)...),
+		showing(s.get(user+"/explain", credits, "How a balance came about: every grant and what drew it, what is held and owed, and what late events changed. It replays the account from its first event.", s.explain, api.Ref("Explanation"),
+			page(api.Asset, atParam, onlyGrant)...), explainExample),
 		s.get(user+"/entries", credits, "Everything that happened to a user, in the order of event time, as a replay says it now; orders too.", s.entries, api.List(api.Ref("Entry")),
 			page(onlyAsset, fromParam, toParam, orderParam)...),
 		s.get(user+"/entries/{event_id}", credits, "One event or due item and what became of it.", s.entry, api.Ref("Entry"),

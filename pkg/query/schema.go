@@ -33,11 +33,6 @@ func schemas() []api.Property {
 	}
 	nullable := []api.Property{maybe(threeNumbers[0]), maybe(threeNumbers[1]), maybe(threeNumbers[2])}
 	nullable[0].Schema.Description = "Available less debt, in minor units; null before the first entry, by event time."
-	grant := []api.Property{
-		word("grant_id", "The grant."), integer("remaining", "What has not been drawn."), when("effective_at", "Usable from then."),
-		maybe(when("expires_at", "Usable until just before; null: it doesn't expire.")), integer("priority", "Lower ones are drawn first."),
-		member("state", api.Schema{Type: "string", Enum: []string{"usable", "future"}}),
-	}
 	order := []api.Property{
 		word("user_id", ""), word("order_id", ""), word("currency", ""), decimal("amount", ""), decimal("price", ""),
 		member("state", api.Schema{Type: "string", Enum: []string{"ACTIVE", "PAUSED", "CANCELLED"}}),
@@ -45,14 +40,19 @@ func schemas() []api.Property {
 	}
 	return []api.Property{
 		member("BalanceAt", api.Object("An asset at one time.", append(append([]api.Property{word("user_id", ""), word("asset", ""), when("at", "")}, nullable...),
-			member("grants", api.Array(api.Ref("GrantLeft"), "What remains, in the order in which it is drawn; at most 100.")),
+			member("grants", api.Array(api.Ref("Grant"), "What there is, in the order in which it is drawn; at most 100.")),
 			integer("more_grants", "How many grants aren't shown here; /grants has all."),
-			maybe(when("next_change_at", "The next expiry or activation known.")),
+			member("holds", api.Array(api.Ref("Hold"), "What is set aside, by hold_id; at most 100.")),
+			integer("more_holds", "How many holds aren't shown here; /holds has all."),
+			maybe(when("next_change_at", "The next expiry, activation or hold time-out known.")),
 			maybe(member("final", api.Bool("at is not after the watermark."))), maybe(when("watermark", "Of the user's partition.")),
 			maybe(member("position", positionText.Described("Where the newest event in this balance, by event time, came from; null where there is none."))),
 			member("positions", api.Array(positionText, "The newest record of each topic that the user's partition has processed: every earlier one is included.")))...)),
-		member("GrantLeft", api.Object("What remains of a grant.", grant...)),
-		member("Grant", api.Object("A grant.", append(grant, integer("amount", "What was granted."), word("event_id", "The event that granted it."))...)),
+		member("Grant", grantSchema()),
+		member("Hold", holdSchema()),
+		member("Explanation", explanationSchema(nullable)),
+		member("ExplainedGrant", explainedGrantSchema()),
+		member("Use", useSchema()),
 		member("Step", api.Object("A balance from a time on, until the next step.", append([]api.Property{when("at", "")}, threeNumbers...)...)),
 		member("Entry", api.EntrySchema),
 		member("Result", api.ResultSchema),

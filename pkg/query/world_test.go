@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,15 +36,17 @@ type home struct {
 	engine *engine.Engine
 	next   [state.Topics]int64
 	offset int64
-	ready  chan struct{}
+	// sent are transfers on their way out.
+	sent  []event.Remittance
+	ready chan struct{}
 
 	mu sync.Mutex
 	// applied, guarded by mu, is closed and made anew with every batch.
 	applied chan struct{}
 }
 
-// nobody is a Sink that takes everything and keeps nothing.
-type nobody struct{}
+// nobody is a Sink that takes everything and keeps nothing but transfers.
+type nobody struct{ home *home }
 
 func (nobody) Entry(*event.Entry)                           {}
 func (nobody) Settled(*event.Entry)                         {}
@@ -53,8 +56,13 @@ func (nobody) OrderState(*event.OrderState)                 {}
 func (nobody) OrderStats(*event.OrderStats)                 {}
 func (nobody) Watermark(*event.Watermark)                   {}
 func (nobody) Alert(*event.Alert)                           {}
-func (nobody) Remittance(*event.Remittance)                 {}
 func (nobody) DeadLetter(*engine.Record, *event.DeadLetter) {}
+
+func (n nobody) Remittance(r *event.Remittance) {
+	c := *r
+	c.Grants = slices.Clone(r.Grants)
+	n.home.sent = append(n.home.sent, c)
+}
 
 // start is when every world begins: 2026-01-01T00:00:00Z.
 const start event.Time = 1767225600_000000
@@ -83,7 +91,7 @@ func newWorld(tb testing.TB, partitions int, cfg Config) *world {
 		s.engine, err = engine.New(engine.Config{
 			Partition: int32(i), Lateness: 10 * second, IdleTimeout: 5 * second, FutureSkew: 300 * second, CacheBytes: 64 << 20,
 			Policies: event.Policies{Assets: map[string]event.Policy{"gems": {Debt: true}}},
-		}, store.Rows(), nobody{})
+		}, store.Rows(), nobody{s})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -162,13 +170,37 @@ func count(events []event.Event, t event.Topic) (n int) {
 
 func (s *home) process(tb testing.TB, now event.Time, partition int32, events []event.Event) {
 	tb.Helper()
-	s.engine.Begin(now)
-	for i := range events {
-		t := events[i].Kind.Topic()
-		input := event.Position{Topic: t, Partition: partition, Offset: s.next[t-event.Grants]}
-		s.next[t-event.Grants]++
-		s.engine.Process(&engine.Record{Event: &events[i], Input: input, ArrivedAt: now})
+	s.run(tb, now, func(take func(event.Topic, engine.Record)) {
+		for i := range events {
+			take(events[i].Kind.Topic(), engine.Record{Event: &events[i]})
+		}
+	}, partition)
+}
+
+// deliver takes every transfer to its receiver.
+func (w *world) deliver() {
+	w.tb.Helper()
+	for _, from := range w.homes {
+		for _, r := range from.sent {
+			to := kafka.PartitionOf(r.To, int32(len(w.homes)))
+			w.homes[to].run(w.tb, w.now, func(take func(event.Topic, engine.Record)) {
+				take(event.Transfers, engine.Record{Remittance: &r})
+			}, to)
+		}
+		from.sent = nil
 	}
+}
+
+// run is one transaction.
+func (s *home) run(tb testing.TB, now event.Time, records func(take func(event.Topic, engine.Record)), partition int32) {
+	tb.Helper()
+	s.engine.Begin(now)
+	records(func(t event.Topic, r engine.Record) {
+		r.Input = event.Position{Topic: t, Partition: partition, Offset: s.next[t-event.Grants]}
+		r.ArrivedAt = now
+		s.next[t-event.Grants]++
+		s.engine.Process(&r)
+	})
 	if err := s.engine.Commit(); err != nil {
 		tb.Fatal(err)
 	}
