@@ -293,13 +293,13 @@ func (e *Engine) settleNext(a *account) {
 		}
 		place, _ := a.settled.NextDue()
 		a.settled.Due(r)
-		e.saySettled(e.fillDue(a.user.id, a.asset, place, r, false))
+		e.settleDue(a, place, e.fillDue(a.user.id, a.asset, place, r, false))
 		return
 	}
 	place, _ := a.line.Head.NextDue()
 	a.line.Head.Due(r)
 	e.sayDue(a, place, r, false)
-	e.saySettled(&e.entry)
+	e.settleDue(a, a.head.place, &e.entry)
 }
 
 // dropPassed deletes the due rows of buckets that the watermark has left.

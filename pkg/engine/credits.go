@@ -332,7 +332,7 @@ func (e *Engine) sayDues(a *account) {
 		place, _ := a.line.Head.NextDue()
 		a.line.Head.Due(r)
 		e.sayDue(a, place, r, true)
-		e.saySettled(&e.entry)
+		e.settleDue(a, a.head.place, &e.entry)
 	}
 }
 

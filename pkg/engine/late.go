@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"highwater/pkg/event"
 	"highwater/pkg/timeline"
@@ -104,28 +105,44 @@ func (e *Engine) flushCorrection(a *account, op *event.Placed) {
 	l.clear()
 }
 
-// settleAppeared settles the due items that came into being behind the
-// watermark, and remembers those that vanished there: they have been settled
-// and are not settled again.
+// settleAppeared remembers the due items that vanished behind the watermark,
+// and settles those that came into being there: each is settled once, also
+// when it moves.
 func (e *Engine) settleAppeared(a *account) {
-	l := &e.late
-	next := 0
-	for i := range l.changes {
-		c := &l.changes[i]
-		if !c.Kind.IsDue() || c.EffectiveAt > e.meta.settledTo {
-			continue
-		}
-		place := l.duePlaces[next]
-		next++
-		e.key = appendVanishedKey(e.key[:0], a.number, place)
-		switch {
-		case c.After == nil:
-			e.rows.Set(e.key, nil)
-		case c.Before == nil:
-			if _, settledBefore := e.rows.Get(e.key); !settledBefore {
-				e.saySettled(e.fillDue(a.user.id, a.asset, place, c.After, true))
+	behind := func(visit func(c *event.EntryChange, place event.Place)) {
+		l := &e.late
+		next := 0
+		for i := range l.changes {
+			if c := &l.changes[i]; c.Kind.IsDue() && c.EffectiveAt <= e.meta.settledTo {
+				visit(c, l.duePlaces[next])
+				next++
 			}
 		}
+	}
+	behind(func(c *event.EntryChange, place event.Place) {
+		if c.After == nil {
+			e.rows.Set(appendVanishedKey(e.key[:0], a.number, place), nil)
+		}
+	})
+	behind(func(c *event.EntryChange, place event.Place) {
+		if c.Before == nil && !e.wasSettled(a, place) {
+			e.saySettled(e.fillDue(a.user.id, a.asset, place, c.After, true))
+		}
+	})
+}
+
+// wasSettled reports whether a due item was settled and vanished.
+func (e *Engine) wasSettled(a *account, place event.Place) bool {
+	e.key = appendVanishedKey(e.key[:0], a.number, place)
+	_, ok := e.rows.Get(e.key)
+	return ok
+}
+
+// settleDue settles a due item as its time comes. Only a restored grant's may
+// have been settled at another time before.
+func (e *Engine) settleDue(a *account, place event.Place, entry *event.Entry) {
+	if strings.IndexByte(place.ID, '/') < 0 || !e.wasSettled(a, place) {
+		e.saySettled(entry)
 	}
 }
 
