@@ -27,7 +27,7 @@ type folded struct {
 	// newest is the time of the newest thing said, if any was.
 	newest event.Time
 	ever   bool
-	// results are those of everything said that still stands, by saidAs.
+	// results are those of everything said that still stands, by EntryKey.
 	results map[string]event.Result
 }
 
@@ -60,7 +60,7 @@ func (f *Fold) Publish(entries []event.Entry, corrections []event.Correction) er
 // before.
 func (f *Fold) Entry(e *event.Entry) error {
 	a := f.account(e.UserID, e.Asset)
-	id := saidAs(e.Kind, e.EventID, e.EffectiveAt, e.Counterparty)
+	id := EntryKey(e)
 	if held, again := a.results[id]; again && !(held.Outcome == event.Pending && e.Revision == 1) {
 		return fmt.Errorf("entry %d: %s %q of %s is said twice", e.Seq, e.Kind, e.EventID, describe(e.UserID, e.Asset))
 	}
@@ -147,9 +147,7 @@ func (f *Fold) Newest(user, asset string) (event.Time, bool) {
 }
 
 // Results are those of everything said about an account that still stands,
-// pending operations included, by event id: a due item's with its time, as
-// one may happen at another; what a transfer brought after "received/" and
-// its sender.
+// pending operations included, by [EntryKey].
 func (f *Fold) Results(user, asset string) map[string]event.Result {
 	if a := f.accounts[AccountName{user, asset}]; a != nil {
 		return a.results
@@ -221,13 +219,21 @@ func describe(user, asset string) string {
 	return user + "/" + asset
 }
 
-// saidAs is what a Fold knows an entry by. No id of an event has a slash.
+// EntryKey tells the entries about one account apart: the event's id, but
+// for two. What a transfer brought has its sender's, which others may have
+// chosen as well, and the expiry of a restored grant may move, so that the old
+// one and the new stand in one correction.
+func EntryKey(e *event.Entry) string {
+	return saidAs(e.Kind, e.EventID, e.EffectiveAt, e.Counterparty)
+}
+
+// saidAs is the EntryKey of its parts. No id of an event has a slash.
 func saidAs(kind event.Kind, id string, at event.Time, from string) string {
 	switch {
-	case kind.IsDue():
+	case kind == event.Expired && strings.Count(id, "/") > 1:
 		return id + "@" + TimeText(at)
 	case kind == event.Received:
-		return "received/" + from + "/" + id
+		return kind.String() + "/" + from + "/" + id
 	}
 	return id
 }
