@@ -21,6 +21,7 @@ BESIDE := ./pkg/replica ./pkg/shard ./pkg/processor
 # What has goroutines; the pure core has none, and is slow under the race detector.
 CONCURRENT := /(cmd/[^/]+|pkg/(bench|codec|dev|ingest|kafka|processor|query|replica|service|shard|state)|deploy/kafka/ready)$$
 
+comma := ,
 # $(call suite,NAME,COMMAND) runs a command and says on a line of its own how it ended. Steps are joined by &&: behind an
 # || the shell doesn't stop at the first failure by itself.
 define suite
@@ -39,7 +40,11 @@ build: ## Build every binary into build/bin
 
 .PHONY: test
 test: ## Run every test that needs no broker
-	$(call suite,test,go test $$(go list ./... | grep -vE '$(BROKER)'))
+	$(call suite,test,go test -timeout 20m $$(go list ./... | grep -vE '$(BROKER)'))
+
+.PHONY: mutants
+mutants: ## Break each rule by hand and see that the tests notice
+	$(call suite,mutants,go test -count=1 -timeout 1h -tags mutants ./test/mutants)
 
 .PHONY: e2e
 e2e: ## Run the tests on a real Kafka broker (KAFKA_BOOTSTRAP_SERVERS, Docker, or Java and Maven)
@@ -59,7 +64,7 @@ fmt: ## Say which files gofmt would change
 
 .PHONY: vet
 vet: ## Run go vet
-	$(call suite,vet,go vet -tags realbroker ./...)
+	$(call suite,vet,go vet -tags realbroker$(comma)mutants ./...)
 
 .PHONY: lint
 lint: $(LINT) ## Run golangci-lint
@@ -109,6 +114,7 @@ nightly: ## Run what takes long: everything under race and repeated, long fuzzin
 	$(call suite,nightly-repeat,go test -count=$(REPEAT) -timeout 2h $$(go list ./... | grep -vE '$(BROKER)'))
 	$(call suite,nightly-e2e,go test -p 1 -count=$(REPEAT) -timeout 2h $$(go list ./... | grep -E '$(BROKER)'))
 	$(call suite,nightly-real-broker,go test -p 1 -count=$(REPEAT) -timeout 2h -tags realbroker -run '^TestRealBroker' $(BESIDE))
+	$(MAKE) --no-print-directory mutants
 	$(call suite,nightly-fuzz,$(MAKE) --no-print-directory fuzz FUZZTIME=10m)
 
 .PHONY: kafka

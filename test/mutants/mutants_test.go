@@ -1,0 +1,197 @@
+//go:build mutants
+
+package mutants_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var histories = flag.Int("histories", 20_000, "how many random histories each mutant is given")
+
+// mutant is a rule of the contract broken in one place.
+type mutant struct {
+	rule, breaks string
+	file         string
+	old, broken  string
+}
+
+const (
+	account     = "pkg/ledger/account.go"
+	hold        = "pkg/ledger/hold.go"
+	refund      = "pkg/ledger/refund.go"
+	conditional = "pkg/engine/conditional.go"
+	waiting     = "pkg/engine/waiting.go"
+	risk        = "pkg/engine/risk.go"
+	credits     = "pkg/engine/credits.go"
+	receive     = "pkg/engine/receive.go"
+	late        = "pkg/engine/late.go"
+	agenda      = "pkg/engine/agenda.go"
+)
+
+var mutants = []mutant{
+	{"5", "a decision is taken back by a replay that finds too little", refund,
+		"r.Outcome = event.Accepted\n\tif op.Kind == event.Transfer", "r.Outcome = event.Accepted\n\tif a.available < int64(op.Amount) {\n\t\tr.Outcome = event.Rejected\n\t\treturn\n\t}\n\tif op.Kind == event.Transfer"},
+	{"5", "what is left is counted only over what stands before", conditional,
+		"left := max(taken-use.refunded, 0)", "left := max(taken, 0)"},
+	{"5", "another asset's spend may be refunded", conditional,
+		"case !p.found || !p.hasAsset(a):", "case !p.found:"},
+	{"5.1", "one credit more than there is may be spent", conditional,
+		"a.line.Head.Available() < int64(op.Amount)", "a.line.Head.Available()+1 < int64(op.Amount)"},
+	{"5.1", "a late debit may take what later events used", conditional,
+		"short = s.After != nil && s.After.Shortfall > before", "short = s.Edited && s.After.Shortfall > before"},
+	{"5.1", "a late debit needn't be covered itself", conditional,
+		"short = s.After != nil && s.After.Shortfall > before", "short = !s.Edited && s.After != nil && s.After.Shortfall > before"},
+	{"5.1", "a late debit may deepen a debt", conditional,
+		"deeper = w.New.Owed() > w.Old.Owed()", "deeper = false"},
+	{"5.1", "times to come don't count for debts", conditional,
+		"done := w.New.Owed() == 0 && !s.Place.Before(last)", "done := !s.Place.Before(last)"},
+	{"5.2", "a shortfall isn't undone first", refund,
+		"for n := len(d.Shorts) - 1; n >= 0 && rest > 0; n-- {", "for n := len(d.Shorts) - 1; n >= 0 && rest > total(d.Consumed)+total(d.Repaid); n-- {"},
+	{"5.2", "the oldest short capture is undone first", refund,
+		"amount := min(d.Shorts[n].Amount, rest)", "n := 0\n\t\tamount := min(d.Shorts[n].Amount, rest)"},
+	{"5.2", "first drawn goes back first", refund,
+		"d.Consumed, more = cutLast(d.Consumed, rest-total(off))", "more, d.Consumed = cutFirst(d.Consumed, rest-total(off))"},
+	{"5.2", "a grant that expires at the refund's time takes credits back", refund,
+		"g.ExpiresAt != event.NoTime && g.ExpiresAt <= giving.at {\n\t\t\tg = giving", "g.ExpiresAt != event.NoTime && g.ExpiresAt < giving.at {\n\t\t\tg = giving"},
+	{"5.2", "revoked grants take credits back", refund,
+		"_, gone := slices.BinarySearch(a.revoked, g.ID)\n\t\tif !gone && !giving", "gone := false\n\t\tif !gone && !giving"},
+	{"5.2", "a restored grant lives as long as the old one did in all", refund,
+		"uint64(g.ExpiresAt-v.drawnAt)", "uint64(g.ExpiresAt-g.EffectiveAt)"},
+	{"5.2", "forfeited credits are restored", refund,
+		"!gone && !giving.forfeit &&", "!gone &&"},
+	{"5.2", "a restored grant loses its priority", refund,
+		"ExpiresAt: event.Time(end), Priority: g.Priority,", "ExpiresAt: event.Time(end),"},
+	{"12.2", "a restored grant that was revoked before is born usable", refund,
+		"restored++\n\t\t\t_, gone = slices.BinarySearch(a.revoked, g.ID)", "restored++"},
+	{"12.3", "several draws of one grant are restored apart", refund,
+		"parts = addUp(parts)", ""},
+	{"5.3", "captures take last drawn first", hold,
+		"consumed, stay := cutFirst(h.Pieces, op.Amount)", "stay, consumed := cutLast(h.Pieces, min(op.Amount, total(h.Pieces)))"},
+	{"5.3", "a release takes what later captures need", hold,
+		"back := max(total(h.Pieces)-later, 0)", "back := total(h.Pieces) + 0*later"},
+	{"5.3", "a release doesn't resolve the hold", conditional,
+		"if use.released {", "if false {"},
+	{"5.3", "a capture at expires_at is accepted", conditional,
+		"op.Time >= hold.op.ExpiresAt:", "op.Time > hold.op.ExpiresAt:"},
+	{"5.3", "what a capture misses isn't owed", hold,
+		"a.owe(op, r.Shortfall)\n\t\ta.repayFromUsable(r)", "a.repayFromUsable(r)"},
+	{"4.3", "a capture's debt waits although credits are available", hold,
+		"a.owe(op, r.Shortfall)\n\t\ta.repayFromUsable(r)", "a.owe(op, r.Shortfall)"},
+	{"5.3", "time-outs restore under the policy of assets that restore", hold,
+		"id: event.HoldExpired.String() + \"/\" + h.ID, forfeit: h.Forfeit}", "id: event.HoldExpired.String() + \"/\" + h.ID}"},
+	{"3", "expiries happen before time-outs", account,
+		"if i := a.nextTimeOut(); i >= 0 {\n\t\ta.timeOut(i, r)", "if i := a.nextTimeOut(); i >= 0 && a.nextExpiry() < 0 {\n\t\ta.timeOut(i, r)"},
+	{"5.4", "received grants lose their expiry", refund,
+		"EffectiveAt: op.Time, ExpiresAt: in.ExpiresAt, Priority: in.Priority}, r)", "EffectiveAt: op.Time, ExpiresAt: event.NoTime, Priority: in.Priority}, r)"},
+	{"5.4", "a transfer sends what it asked for in one piece", conditional,
+		"for i := range taken {\n", "for i := range taken[:min(1, len(taken))] {\n"},
+	{"5.4", "a received grant isn't known to revokes", receive,
+		"edits = e.wakeRevokes(u, a, id, edits)", ""},
+	{"5.5", "what arrives at the watermark waits", waiting,
+		"if op.Time <= e.marks.At {", "if op.Time < e.marks.At {"},
+	{"5.5", "those that waited are decided in the order of their ids", waiting,
+		"func(c, d child) int { return c.place.Compare(d.place) }", "func(c, d child) int { return strings.Compare(c.place.ID, d.place.ID) }"},
+	{"5.5", "an operation before the one it names is accepted", conditional,
+		"case !p.op.Place().Before(op.Place()):", "case false:"},
+	{"5.5", "a second entry is revision 0", "pkg/engine/say.go",
+		"if op.Marks.Has(event.WaitedMark) {", "if false {"},
+	{"5.6", "a correction that raises a shortfall makes no alert", late,
+		"c.After != nil && c.After.Shortfall > 0 &&", "c.After != nil && c.After.Shortfall < 0 &&"},
+	{"5.7", "the window holds its beginning", risk,
+		"event.EndOf(from))", "event.Place{Time: from})"},
+	{"5.7", "usage doesn't count", risk,
+		"case event.Spend, event.Hold, event.Transfer, event.Subtract:", "case event.Spend, event.Hold, event.Transfer:"},
+	{"5.7", "rejected operations count", risk,
+		"if op.Outcome != event.Rejected {", "if true {"},
+	{"5.7", "a subtract that hits a rule makes no alert", credits,
+		"if addTotal(&a.debited, op) {\n\t\t\te.breaksRule(a, op)", "if addTotal(&a.debited, op) {"},
+	{"5.7", "as many live orders as the limit and one more", risk,
+		"live > p.MaxLiveOrders", "live > p.MaxLiveOrders+1"},
+	{"5.7", "a notional at the limit is refused", risk,
+		"notional.Cmp(p.MaxOrderNotional) > 0", "notional.Cmp(p.MaxOrderNotional) >= 0"},
+	{"12.6", "an id that is live is judged by the rules", "pkg/engine/commands.go",
+		"!e.tracked(b, op.Ref).state.Live() && e.breaksOrderRule(b, &op)", "e.breaksOrderRule(b, &op)"},
+	{"5.8", "hold_expired comes before hold_resolved", conditional,
+		"case left == 0:\n\t\treject(op, event.HoldResolved)", "case left == 0 && (hold.op.ExpiresAt == event.NoTime || op.Time < hold.op.ExpiresAt):\n\t\treject(op, event.HoldResolved)"},
+	{"5.8", "exceeds_refundable where something was refunded and nothing is left", conditional,
+		"case left == 0 && use.refunded > 0:", "case left == 0 && use.refunded > 0 && op.Amount == event.NoAmount:"},
+	{"5.8", "insufficient_funds comes before risk_limited", conditional,
+		"case e.breaksRule(a, op):", "case e.breaksRule(a, op) && a.line.Head.Available() >= int64(op.Amount):"},
+	{"5.8", "before_reference comes before not_a_spend", conditional,
+		"case !isHold && (op.Kind", "case p.op.Place().Before(op.Place()) && !isHold && (op.Kind"},
+	{"1", "rejected operations count in the totals", conditional,
+		"total := a.debited\n", "total := a.debited\n\tdefer func() { a.debited = total }()\n"},
+}
+
+// Each mutant is caught.
+func TestMutantsAreCaught(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run(root, "", ""); err != nil {
+		t.Fatalf("I2: without a mutant the run fails: %v\n%s", err, out)
+	}
+	for _, m := range mutants {
+		t.Run(m.rule+" "+m.breaks, func(t *testing.T) {
+			path := filepath.Join(root, m.file)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(text), m.old); n != 1 {
+				t.Fatalf("I1: the text is found %d times in %s:\n%s", n, m.file, m.old)
+			}
+			broken := filepath.Join(t.TempDir(), filepath.Base(m.file))
+			if err := os.WriteFile(broken, []byte(strings.Replace(string(text), m.old, m.broken, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := run(root, path, broken)
+			switch {
+			case err == nil:
+				t.Errorf("%d random histories don't notice that %s", *histories, m.breaks)
+			case strings.Contains(out, "[build failed]"):
+				t.Errorf("the mutant doesn't compile:\n%s", out)
+			default:
+				t.Logf("caught: %s", firstDifference(out))
+			}
+		})
+	}
+}
+
+// run compares engine and oracle and tells the stories, with one file replaced.
+func run(root, path, by string) (string, error) {
+	args := []string{"test", "./pkg/engine", "-run", "^(TestEngineAgreesWithOracle|TestStories.*)$", "-engine.histories=" + strconv.Itoa(*histories)}
+	if path != "" {
+		overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: by}})
+		if err != nil {
+			return "", err
+		}
+		list := by + ".json"
+		if err := os.WriteFile(list, overlay, 0o600); err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay="+list)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// firstDifference is the line that says what was wanted or what broke.
+func firstDifference(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "want") || strings.Contains(line, "panic") || strings.Contains(line, "at tx") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return "the run failed"
+}
