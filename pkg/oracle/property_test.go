@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	histories = flag.Uint64("oracle.histories", 10_000, "how many random histories to run")
+	histories = flag.Uint64("oracle.histories", 5_000, "how many random histories to run")
 	seed      = flag.Uint64("oracle.seed", 1, "the seed of the first random history")
 )
 
@@ -23,6 +23,7 @@ var (
 // smallest form; the text goes into a script under testdata as it is.
 func property(t *testing.T, o gen.Options, check func(gen.Scenario) error) {
 	t.Helper()
+	t.Logf("%d histories from seed %d", *histories, *seed)
 	for n := range *histories {
 		s := gen.Random(*seed+n, o)
 		if check(s) == nil {
