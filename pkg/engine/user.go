@@ -183,6 +183,10 @@ func (a *account) bytes() int {
 	return size
 }
 
+// SetCacheBytes changes the bound on the accounts kept in memory; what is over
+// it goes with the next Commit.
+func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
+
 // evict forgets users until the rest fits. It goes round all of them like the
 // hand of a clock: who was needed since it last came by stays for one round
 // more.

@@ -126,7 +126,7 @@ func (p *Processor) Run(ctx context.Context) (err error) {
 		return err
 	}
 	p.partitions = lineage.Partitions
-	p.cfg.Shard.Engine.CacheBytes = p.cfg.CacheBytes / int(lineage.Partitions)
+	p.cfg.Shard.Accounts = shard.NewBudget(p.cfg.CacheBytes)
 	p.shared = state.NewShared(p.cfg.BlockCacheBytes, 0)
 	defer p.shared.Close()
 

@@ -36,6 +36,9 @@ type Config struct {
 	// defaults. The last record may exceed MaxBytes.
 	MaxEvents int
 	MaxBytes  int
+	// Accounts is what the process has for hot accounts; nil leaves each shard
+	// what Engine says.
+	Accounts *Budget
 	// Pacer spaces the transactions of a process; nil gives the shard its own.
 	Pacer *Pacer
 	// Metrics take what happens, Replica what catching up brings; nil drops it.

@@ -122,6 +122,9 @@ func (s *Shard) begin() {
 	out.stamp = now
 	s.open = batch{begun: time.Now(), processedAt: event.TimeOf(now), out: out}
 	s.sink.outbox = out
+	if b := s.cfg.Accounts; b != nil {
+		s.engine.SetCacheBytes(b.share())
+	}
 	s.engine.Begin(s.open.processedAt)
 }
 

@@ -94,7 +94,7 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 		return false
 	}
 	if rec.Refusal != nil && rec.Refusal.Code == event.UnknownSchema {
-		if !s.cfg.DeadLetterUnknownSchemas {
+		if !s.cfg.DeadLetterUnknownSchemas || topic == event.Transfers {
 			s.halt = &UnknownSchemaError{Position: rec.Input, Refusal: *rec.Refusal}
 			return false
 		}

@@ -120,6 +120,10 @@ func (s *Shard) Run(ctx context.Context) (err error) {
 	s.cfg.Metrics.owned.Inc()
 	defer s.cfg.Metrics.owned.Dec()
 	defer s.cfg.Metrics.forget(s.id)
+	if b := s.cfg.Accounts; b != nil {
+		b.shards.Add(1)
+		defer b.shards.Add(-1)
+	}
 
 	client, err := kgo.NewClient(kafka.ShardOptions(s.cfg.Client, s.cfg.Names, s.id)...)
 	if err != nil {
