@@ -15,14 +15,14 @@ const maxPartItems = 500
 func (w *walk) correct(p *published[event.Entry], place, head event.Place) {
 	e := &p.value
 	part := int32(0)
-	for len(w.corrections) > 0 && w.corrections[0].value.Cause.EventID == e.EventID {
+	for len(w.corrections) > 0 && blames(&w.corrections[0].value, e) {
 		c := w.corrections[0]
 		w.corrections = w.corrections[1:]
 		w.h.report.count(checkCorrections, "corrections", 1)
 		part++
 		w.checkCause(c, p, place, head)
 		k := &c.value
-		last := len(w.corrections) == 0 || w.corrections[0].value.Cause.EventID != e.EventID
+		last := len(w.corrections) == 0 || !blames(&w.corrections[0].value, e)
 		items := len(k.Changes) + len(k.Entries)
 		if k.Part != part || last != (k.Part == k.Parts) || items > maxPartItems || items < maxPartItems && !last {
 			w.fail(checkCorrections, "%s: part %d of %d with %d items, after %d parts", where(c.record), k.Part, k.Parts, items, part-1)
@@ -33,6 +33,12 @@ func (w *walk) correct(p *published[event.Entry], place, head event.Place) {
 		}
 		w.change(k)
 	}
+}
+
+// blames reports whether a correction names an entry's event. An id may be that
+// of an event of the user and of what somebody sent.
+func blames(c *event.Correction, e *event.Entry) bool {
+	return c.Cause.EventID == e.EventID && (c.Cause.Kind == event.Received) == (e.Kind == event.Received)
 }
 
 // checkCause checks what a correction blames, and when it was said.
@@ -100,6 +106,7 @@ func (w *walk) change(k *event.Correction) {
 				OccurredAt: x.EffectiveAt, EffectiveAt: x.EffectiveAt, ArrivedAt: event.NoTime,
 			}, false)
 		}
+		w.checkDecidedOnce(k, x)
 		was := int64(0)
 		if x.Before != nil {
 			was = x.Before.Shortfall
@@ -114,13 +121,6 @@ func (w *walk) change(k *event.Correction) {
 func (w *walk) want(eventID string, shortfall int64) {
 	w.wanted = append(w.wanted, event.Alert{
 		Kind: event.ShortfallAlert, EventID: eventID, Value: strconv.FormatInt(shortfall, 10), Limit: "0",
-	})
-}
-
-func (w *walk) wantOverflow(e *event.Entry) {
-	w.wanted = append(w.wanted, event.Alert{
-		Kind: event.OverflowAlert, EventID: e.EventID,
-		Value: strconv.FormatInt(w.h.totals[e], 10), Limit: strconv.FormatInt(event.MaxTotal, 10),
 	})
 }
 

@@ -10,35 +10,47 @@
 // Partitions are looked at one after the other, each at one cut: the newest
 // transaction of the changelog, all that it and those before it published, and
 // the input records up to its positions. So a running system can be verified.
-// One partition is held in memory.
+// One partition is held in memory, and of the others what transfers sent.
 //
-// The checks, in the order in which they are printed:
+// The checks, by number, in the order in which they are printed:
 //
-//	topics        are there, with the settings that correctness rests on
-//	caught-up     the processors have taken every input record there was
-//	changelog     seq, hash chain, hashes of batches, positions, number of events
-//	records       every output record can be read
-//	seq           dense where nothing is compacted, increasing elsewhere
-//	stamps        partition, watermark and committed_at, and that a record is of
-//	              the transaction that took its cause
-//	keys          keys are what the records say, in their partitions
-//	inputs        every record is accounted for once: entry, dead letter, duplicate
-//	dead-letters  bytes untouched, codes as derived again
-//	decisions     grant_exists, amount_overflow in the order of processing
-//	conservation  the contract's 4.7 at every item of the replay
-//	entries       say what the replay says at their moment
-//	corrections   have a cause, and name what was said
-//	timelines     the fold of entries and corrections is the replay
-//	balances      each record, and the newest of each key
-//	settled       once each, in order, as things then stood
-//	order-states  are the live orders of the replay
-//	order-stats   are the tallies of the replay
-//	alerts        one for each shortfall that came or grew, and each overflow
-//	watermarks    move on, and no further than the changelog
-//	replicas      have the hashes of the changelog
+//	 1 topics        are there, with the settings that correctness rests on
+//	 2 caught-up     the processors have taken every record there was to read
+//	 3 changelog     seq, hash chain, hashes of batches, positions, number of events
+//	 4 records       every output record, and every transfer, can be read
+//	 5 seq           dense where nothing is compacted, increasing elsewhere
+//	 6 stamps        partition, watermark and committed_at, and that a record is of
+//	                 the transaction that took its cause
+//	 7 keys          keys are what the records say, in their partitions
+//	 8 inputs        every record is accounted for once: entry, dead letter, duplicate
+//	 9 dead-letters  bytes untouched, codes as derived again
+//	10 decisions     made anew in the order of processing: which grant was first,
+//	                 totals, what a capture, release or refund names and what is
+//	                 left of it, the rules of risk
+//	11 conservation  the contract's 4.7 at every item of the replay, in the replay
+//	                 and added up from what the entries say
+//	12 entries       say what the replay says at their moment
+//	13 corrections   have a cause, and name what was said
+//	14 timelines     the fold of entries and corrections is the replay
+//	15 balances      each record, and the newest of each key
+//	16 settled       once each, in order, as things then stood
+//	17 order-states  are the live orders of the replay
+//	18 order-stats   are the tallies of the replay
+//	19 alerts        one for each shortfall that came or grew, and each limit hit
+//	20 watermarks    move on, and no further than the changelog
+//	21 replicas      have the hashes of the changelog
+//	22 pending       what waits was said to, had to, and is decided once: at once when
+//	                 what it names comes, or when the watermark passes it
+//	23 covered       a spend, hold or transfer is accepted where it takes from
+//	                 nobody when it is decided, and only there
+//	24 decided-once  no correction changes a decision
+//	25 transfers     each accepted one is once in the receiver's partition, as it was
+//	                 decided, and each of those was received once
+//	26 money         over all users and partitions, what was granted and added is
+//	                 available, held, consumed, expired, revoked or on its way
 //
 // Long accounts are replayed at some of their moments, and always at the last
-// (see maxSteps).
+// (see maxSteps); so are the spends, holds and transfers that 23 tries.
 //
 // What Kafka doesn't hold must be given: the policies, and the settings of
 // time that decide what is refused. Where they were changed, events from

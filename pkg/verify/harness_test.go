@@ -33,7 +33,10 @@ type pipeline struct {
 }
 
 // policies are those of the tests: one asset of each kind.
-var policies = event.Policies{Assets: map[string]event.Policy{"batch": {Debt: true}}}
+var policies = event.Policies{
+	Assets: map[string]event.Policy{"batch": {Debt: true}, "gems": {Forfeit: true, MaxSpendAmount: 30, MaxSpendCount: 6, Window: 15_000_000}},
+	Orders: event.OrderPolicy{MaxLiveOrders: 3, MaxOrderNotional: event.DecimalOf(1_000_000)},
+}
 
 func logger(t *testing.T) *slog.Logger {
 	t.Helper()
@@ -133,7 +136,8 @@ func (p *pipeline) verified(t *testing.T, tamper func(*kgo.Record) []*kgo.Record
 		t.Fatal(err)
 	}
 	defer client.Close()
-	v := &verifier{Options: p.options, client: client, partitions: testPartitions, report: newReport(), tamper: tamper}
+	v := newVerifier(p.options, client, testPartitions)
+	v.tamper = tamper
 	if err := v.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

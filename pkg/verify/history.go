@@ -22,7 +22,7 @@ type history struct {
 	// cutMillis is when the newest transaction was processed.
 	cutMillis int64
 
-	// inputs are the records of each input topic, by offset.
+	// inputs are the records of each topic that the shard reads, by offset.
 	inputs map[event.Topic][]*input
 
 	entries     []*published[event.Entry]
@@ -35,8 +35,10 @@ type history struct {
 	watermarks  []*published[event.Watermark]
 	deadLetters []*deadLetter
 
-	// totals are those that overflow alerts must tell, by event entry.
-	totals map[*event.Entry]int64
+	// decided is what arrival decided of each event, by its entry.
+	decided map[*event.Entry]*decision
+	// received are the records of the topic of transfers, by what they bring.
+	received map[remitted]*input
 	// lines are the replays up to the cut, by account.
 	lines map[oracle.AccountName]*oracle.Timeline
 }
@@ -49,11 +51,29 @@ type input struct {
 	// refusal is what the record is refused for, whatever came before it; nil
 	// where it is an event.
 	refusal *event.Refusal
-	entry   *event.Entry
-	letter  *deadLetter
+	// remittance is what a transfer brought, where the record is one.
+	remittance *event.Remittance
+	// entry is the first that was made of it.
+	entry  *event.Entry
+	letter *deadLetter
 }
 
-func (in *input) arrivedAt() event.Time { return event.TimeOf(in.record.Timestamp) }
+// arrivedAt is when the event's record was appended; for what a transfer
+// brought, the sender's.
+func (in *input) arrivedAt() event.Time {
+	if in.remittance != nil {
+		return in.remittance.ArrivedAt
+	}
+	return event.TimeOf(in.record.Timestamp)
+}
+
+// place is where the event stands.
+func (in *input) place() event.Place {
+	if in.remittance != nil {
+		return in.remittance.Place()
+	}
+	return in.event.Place()
+}
 
 // published is one output record.
 type published[T any] struct {
@@ -74,9 +94,9 @@ type deadLetter struct {
 func newHistory(v *verifier, p int32) *history {
 	return &history{
 		v: v, report: v.report, partition: p, decoder: v.decoder(), chain: newChain(p, v.report),
-		inputs: map[event.Topic][]*input{},
-		totals: map[*event.Entry]int64{},
-		lines:  map[oracle.AccountName]*oracle.Timeline{},
+		inputs:  map[event.Topic][]*input{},
+		decided: map[*event.Entry]*decision{}, received: map[remitted]*input{},
+		lines: map[oracle.AccountName]*oracle.Timeline{},
 	}
 }
 
@@ -87,7 +107,11 @@ func (h *history) input(record *kgo.Record) {
 		return
 	}
 	in := &input{record: record, position: event.Position{Topic: topic, Partition: h.partition, Offset: record.Offset}}
-	in.refusal = h.read(in)
+	if topic == event.Transfers {
+		h.transfer(in)
+	} else {
+		in.refusal = h.read(in)
+	}
 	h.inputs[topic] = append(h.inputs[topic], in)
 }
 
@@ -98,9 +122,6 @@ func (h *history) read(in *input) *event.Refusal {
 	}
 	if p := kafka.PartitionOf(in.record.Key, h.v.partitions); p != h.partition {
 		return &event.Refusal{Code: event.WrongPartition, Field: "user_id", Message: "the user lives in partition " + strconv.Itoa(int(p))}
-	}
-	if in.event.Kind.IsConditional() {
-		return &event.Refusal{Code: event.Invalid, Field: "operation", Message: in.event.Kind.String() + " can't be decided yet"}
 	}
 	return nil
 }
@@ -113,6 +134,15 @@ func (h *history) find(p event.Position) *input {
 		return nil
 	}
 	return records[i]
+}
+
+// of is the input record that an entry was made of; nil where there is none
+// that was taken.
+func (h *history) of(e *event.Entry) *input {
+	if e.Kind == event.Received {
+		return h.received[remitted{e.Counterparty, e.EventID, e.UserID}]
+	}
+	return h.find(e.Input)
 }
 
 // output takes a record of an output topic.

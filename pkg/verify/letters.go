@@ -43,7 +43,7 @@ func (h *history) checkDeadLetters() {
 func (h *history) entriesByEvent() map[userEvent]*event.Entry {
 	entries := map[userEvent]*event.Entry{}
 	for _, p := range h.entries {
-		if !p.value.Kind.IsDue() {
+		if e := &p.value; !e.Kind.IsDue() && e.Kind != event.Received && e.Revision == 0 {
 			entries[userEvent{p.value.UserID, p.value.EventID}] = &p.value
 		}
 	}

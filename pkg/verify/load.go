@@ -39,7 +39,7 @@ func (v *verifier) load(ctx context.Context, p int32) (*history, error) {
 	}
 	// Records that came since, as far as the cut has taken them.
 	ends := map[string]int64{}
-	for _, topic := range event.Inputs {
+	for _, topic := range readTopics {
 		ends[v.Names.Input(topic)] = h.chain.last().positions.Next(topic)
 	}
 	if err := inputs.readTo(ctx, ends, h.input); err != nil {
@@ -51,11 +51,14 @@ func (v *verifier) load(ctx context.Context, p int32) (*history, error) {
 
 func (v *verifier) inputNames() []string {
 	var names []string
-	for _, topic := range event.Inputs {
+	for _, topic := range readTopics {
 		names = append(names, v.Names.Input(topic))
 	}
 	return names
 }
+
+// readTopics are all that a shard reads.
+var readTopics = append(event.Inputs[:], event.Transfers)
 
 // catchUp follows the changelog until its transactions have taken all input
 // records that were read; false where that takes too long.
@@ -81,7 +84,7 @@ func (v *verifier) catchUp(ctx context.Context, h *history, changelog *reader) (
 // behind says what the changelog hasn't taken of the inputs; "" for nothing.
 func (h *history) behind() string {
 	positions := h.chain.last().positions
-	for _, topic := range event.Inputs {
+	for _, topic := range readTopics {
 		records := h.inputs[topic]
 		if n := len(records); n > 0 && records[n-1].position.Offset >= positions.Next(topic) {
 			return fmt.Sprintf("%s/%d was processed up to offset %d, but has records up to %d",

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"io"
+	"math/big"
 	"strings"
 )
 
@@ -32,13 +33,18 @@ const (
 	checkAlerts       = "alerts"
 	checkWatermarks   = "watermarks"
 	checkReplicas     = "replicas"
+	checkPending      = "pending"
+	checkCovered      = "covered"
+	checkDecidedOnce  = "decided-once"
+	checkTransfers    = "transfers"
+	checkMoney        = "money"
 )
 
 var checkOrder = []string{
 	checkTopics, checkCaughtUp, checkChangelog, checkRecords, checkSeq, checkStamps, checkKeys,
 	checkInputs, checkDeadLetters, checkDecisions, checkConservation, checkEntries, checkCorrections,
 	checkTimelines, checkBalances, checkSettled, checkOrderStates, checkOrderStats, checkAlerts,
-	checkWatermarks, checkReplicas,
+	checkWatermarks, checkReplicas, checkPending, checkCovered, checkDecidedOnce, checkTransfers, checkMoney,
 }
 
 // report is what was found.
@@ -51,9 +57,11 @@ type check struct {
 	failures int
 }
 
+// count is a number of things; a sum may be wider, and stands in wide then.
 type count struct {
 	what string
 	n    int64
+	wide *big.Int
 }
 
 func newReport() *report {
@@ -73,7 +81,13 @@ func (r *report) count(name, what string, n int) {
 			return
 		}
 	}
-	c.counts = append(c.counts, count{what, int64(n)})
+	c.counts = append(c.counts, count{what: what, n: int64(n)})
+}
+
+// sum tells a sum of credits.
+func (r *report) sum(name, what string, n *big.Int) {
+	c := r.checks[name]
+	c.counts = append(c.counts, count{what: what, wide: n})
 }
 
 // fail notes a counterexample.
@@ -101,7 +115,11 @@ func (r *report) print(w io.Writer) error {
 		c := r.checks[name]
 		var counted []string
 		for _, n := range c.counts {
-			counted = append(counted, grouped(n.n)+" "+n.what)
+			number := big.NewInt(n.n)
+			if n.wide != nil {
+				number = n.wide
+			}
+			counted = append(counted, grouped(number)+" "+n.what)
 		}
 		said := strings.Join(counted, ", ")
 		if said == "" {
@@ -116,7 +134,7 @@ func (r *report) print(w io.Writer) error {
 			fmt.Fprintf(&b, "     %s\n", example)
 		}
 		if more := c.failures - len(c.examples); more > 0 {
-			fmt.Fprintf(&b, "     and %s more\n", grouped(int64(more)))
+			fmt.Fprintf(&b, "     and %s more\n", grouped(big.NewInt(int64(more))))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -124,9 +142,9 @@ func (r *report) print(w io.Writer) error {
 }
 
 // grouped is n with a comma before each three digits.
-func grouped(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
+func grouped(n *big.Int) string {
+	s := n.String()
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
 	return s

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"highwater/pkg/event"
+	"highwater/pkg/oracle"
 )
 
 // settling is what waits to be settled in one account, and what was.
 type settling struct {
 	waiting waitingItems
 	done    map[string]bool
-	// wanted are the settled entries that must be there, by event id.
+	// wanted are the settled entries that must be there, by onceAs.
 	wanted map[string]*wantedEntry
 }
 
@@ -24,6 +25,15 @@ type wantedEntry struct {
 
 func newSettling() settling {
 	return settling{done: map[string]bool{}, wanted: map[string]*wantedEntry{}}
+}
+
+// onceAs is what an entry is settled by: a due item that moves to another time
+// isn't settled there again.
+func onceAs(e *event.Entry) string {
+	if e.Kind == event.Received {
+		return e.Kind.String() + "/" + e.Counterparty + "/" + e.EventID
+	}
+	return e.EventID
 }
 
 // waitingItem is an item that was said, with its entry.
@@ -63,8 +73,8 @@ func (w *walk) settle(watermark event.Time, behind bool) {
 	results := w.fold.Results(w.name.User, w.name.Asset)
 	for len(s.waiting) > 0 && s.waiting[0].place.Time <= watermark {
 		item := heap.Pop(&s.waiting).(waitingItem)
-		id := item.entry.EventID
-		result, stands := results[id]
+		id := onceAs(item.entry)
+		result, stands := results[oracle.EntryKey(item.entry)]
 		if !stands || s.done[id] {
 			continue // it vanished, or appeared again
 		}
@@ -75,7 +85,7 @@ func (w *walk) settle(watermark event.Time, behind bool) {
 			want.AfterFinal = item.behind || behind
 		}
 		if w.line != nil {
-			if at := w.item(id, item.place); at != nil {
+			if at := w.item(item.entry.EventID, item.place); at != nil {
 				want.Result, want.hasBalances = at.Result, !item.entry.Kind.IsOrder()
 			}
 		}
@@ -95,16 +105,17 @@ func (w *walk) checkSettled() {
 	for _, p := range w.settled {
 		e := &p.value
 		w.h.report.count(checkSettled, "items", 1)
-		want := wanted[e.EventID]
+		id := onceAs(e)
+		want := wanted[id]
 		if want == nil {
 			why := "the watermark hasn't passed it, or it isn't in the replay"
-			if w.ledger.done[e.EventID] {
+			if w.ledger.done[id] {
 				why = "it was settled before"
 			}
 			w.fail(checkSettled, "%s: %s %s at %s is settled, but %s", where(p.record), e.Kind, e.EventID, e.EffectiveAt, why)
 			continue
 		}
-		delete(wanted, e.EventID)
+		delete(wanted, id)
 		if d := sameResult(&want.Result, &e.Result, want.hasBalances); d != "" {
 			w.fail(checkSettled, "%s: %s %s at %s: %s", where(p.record), e.Kind, e.EventID, e.EffectiveAt, d)
 		}
@@ -140,12 +151,12 @@ func (h *history) checkSettledOrder() {
 		}
 		place := placeOf(e.Kind, e.EventID, e.EffectiveAt)
 		if !e.Kind.IsDue() {
-			in := h.find(e.Input)
+			in := h.of(e)
 			if in == nil || in.refusal != nil {
 				h.report.fail(checkSettled, "%s: %s of %s settles no event that was taken", where(p.record), e.EventID, e.UserID)
 				continue
 			}
-			place = in.event.Place()
+			place = in.place()
 		}
 		before, known := last[e.UserID]
 		if known && (place.Before(before.place) || place == before.place && strings.Compare(e.Asset, before.asset) < 0) {

@@ -21,6 +21,12 @@ import (
 // spoiler stands between Kafka and the checks.
 type spoiler = func(*kgo.Record) []*kgo.Record
 
+// wrong is a way in which a history can be, and the check that must notice.
+type wrong struct {
+	name, check string
+	spoiler     spoiler
+}
+
 // skipped is how many records that match are left alone before one is spoilt.
 const skipped = 2
 
@@ -86,10 +92,7 @@ func any1[T any](*T) bool { return true }
 
 // spoils are ways in which a history can be wrong, and the check that must
 // notice.
-func spoils(names kafka.Names) []struct {
-	name, check string
-	spoiler     spoiler
-} {
+func spoils(names kafka.Names) []wrong {
 	entries, settled := names.Output(kafka.Entries), names.Output(kafka.Settled)
 	editEntry := func(topic string, match func(*event.Entry) bool, change func(*event.Entry)) spoiler {
 		return edit(one, topic, (*codec.Decoder).DecodeEntry, (*codec.Encoder).AppendEntry, match, change)
@@ -128,10 +131,7 @@ func spoils(names kafka.Names) []struct {
 	}
 	isDue := func(e *event.Entry) bool { return e.Kind.IsDue() }
 	isStretched := func(c *event.Correction) bool { return len(c.Changes) > 0 }
-	return []struct {
-		name, check string
-		spoiler     spoiler
-	}{
+	return []wrong{
 		{"an input record vanishes", checkInputs, one(names.Input(event.Subtracts), all, drop)},
 		{"an input record vanishes", checkChangelog, one(names.Input(event.Subtracts), all, drop)},
 		{"an input record is another", checkEntries, one(names.Input(event.Subtracts), all, changed(func(r *kgo.Record) { r.Timestamp = r.Timestamp.Add(time.Second) }))},
@@ -219,7 +219,7 @@ func swapped(topic string) spoiler {
 func TestEverythingWrongIsNoticed(t *testing.T) {
 	p := newPipeline(t)
 	stop := p.run(t)
-	all := load()
+	all := asked(t)
 	p.send(t, all[:len(all)/2])
 	p.await(t, checkSettled, "items", 100)
 	p.send(t, all[len(all)/2:])
@@ -228,7 +228,7 @@ func TestEverythingWrongIsNoticed(t *testing.T) {
 	if failed, said := p.verified(t, nil); len(failed) > 0 {
 		t.Fatalf("nothing is wrong yet:\n%s", said)
 	}
-	for _, s := range spoils(p.options.Names) {
+	for _, s := range append(spoils(p.options.Names), operationSpoils(p.options.Names)...) {
 		t.Run(s.name+" ("+s.check+")", func(t *testing.T) {
 			spoilt := 0
 			failed, said := p.verified(t, func(r *kgo.Record) []*kgo.Record {
@@ -257,7 +257,7 @@ func (p *pipeline) await(t *testing.T, name, what string, n int64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := &verifier{Options: p.options, client: client, partitions: testPartitions, report: newReport()}
+		v := newVerifier(p.options, client, testPartitions)
 		err = v.run(t.Context())
 		client.Close()
 		if err != nil {

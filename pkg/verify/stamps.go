@@ -88,12 +88,18 @@ func (s *stampRun) end(records int) {
 }
 
 // checkTransaction checks that an entry was published by the transaction that
-// took its record. A processor's clock that went back is no evidence.
+// took its record, or later where it waited. A processor's clock that went back
+// is no evidence.
 func (h *history) checkTransaction(e *published[event.Entry]) {
 	if e.value.Kind.IsDue() || h.chain.wentBack {
 		return
 	}
-	if t, ok := h.chain.taking(e.value.Input); ok && t.processedAt != e.value.CommittedAt {
+	in := h.of(&e.value)
+	if in == nil {
+		return // told as a failure of the inputs
+	}
+	t, ok := h.chain.taking(in.position)
+	if ok && (t.processedAt != e.value.CommittedAt && e.value.Revision == 0 || t.processedAt > e.value.CommittedAt) {
 		h.report.fail(checkStamps, "%s: committed_at %s, but its record %s was taken by the transaction of %s",
 			where(e.record), e.value.CommittedAt, kafka.FormatPosition(e.value.Input), t.processedAt)
 	}
@@ -130,6 +136,11 @@ func (h *history) checkKeys() {
 	}
 	for _, s := range h.orderStates {
 		ofUser(s.record, s.value.UserID, codec.AppendKey(nil, s.value.UserID, s.value.OrderID))
+	}
+	for _, in := range h.inputs[event.Transfers] {
+		if r := in.remittance; r != nil {
+			ofUser(in.record, r.To, []byte(r.To))
+		}
 	}
 	for _, s := range h.orderStats {
 		ofUser(s.record, "", codec.AppendKey(nil, s.value.Currency, strconv.FormatInt(int64(s.value.WindowStart), 10)))

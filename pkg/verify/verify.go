@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options, w io.Writer) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	v := &verifier{Options: o, client: client, partitions: partitions, report: newReport()}
+	v := newVerifier(o, client, partitions)
 	if err := v.run(ctx); err != nil {
 		return false, err
 	}
@@ -71,12 +71,20 @@ type verifier struct {
 	report     *report
 
 	replicaHashes []replicaHash
+	transfers     transfers
+	// money is that of all accounts but the uncounted ones.
+	money     money
+	uncounted int
 	// registryErr is why the registry couldn't be asked.
 	registryErr error
 
 	// tamper stands between Kafka and the checks where a test spoils records:
 	// what it makes of one takes its place.
 	tamper func(*kgo.Record) []*kgo.Record
+}
+
+func newVerifier(o Options, client *kgo.Client, partitions int32) *verifier {
+	return &verifier{Options: o, client: client, partitions: partitions, report: newReport(), transfers: newTransfers()}
 }
 
 func (v *verifier) run(ctx context.Context) error {
@@ -89,6 +97,10 @@ func (v *verifier) run(ctx context.Context) error {
 			return fmt.Errorf("partition %d: %w", p, err)
 		}
 	}
+	if err := v.checkTransfers(ctx); err != nil {
+		return fmt.Errorf("transfers: %w", err)
+	}
+	v.checkMoney()
 	return nil
 }
 
@@ -120,6 +132,7 @@ func (v *verifier) partition(ctx context.Context, p int32) error {
 	h.checkStamps()
 	h.checkKeys()
 	h.checkInputs()
+	h.checkReceived()
 	h.checkDeadLetters()
 	h.checkDecisions()
 	h.checkAccounts()

@@ -18,7 +18,7 @@ import (
 func TestARunningSystemIsVerified(t *testing.T) {
 	p := newPipeline(t)
 	p.run(t)
-	all := load()
+	all := asked(t)
 	for n := range 3 {
 		p.send(t, all[n*len(all)/3:(n+1)*len(all)/3])
 		var b bytes.Buffer
@@ -46,7 +46,7 @@ func TestALongAccountIsReplayedNowAndThen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	v := &verifier{Options: p.options, client: client, partitions: testPartitions, report: newReport()}
+	v := newVerifier(p.options, client, testPartitions)
 	if err := v.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,8 @@ type walk struct {
 	head   event.Place
 	now    event.Balances
 	behind event.Time
+	// moved is the last entry of the transaction so far that isn't pending.
+	moved *event.Entry
 
 	ledger  settling
 	wanted  []event.Alert
@@ -37,11 +39,14 @@ type walk struct {
 func newWalk(h *history, s *said) *walk {
 	w := &walk{h: h, said: s, fold: oracle.NewFold(), behind: -1, ledger: newSettling()}
 	for _, e := range s.entries {
-		if !e.value.Kind.IsDue() {
+		if !e.value.Kind.IsDue() && e.value.Outcome != event.Pending {
 			w.events++
 		}
 	}
 	w.stride = max(1, w.events*w.events/maxSteps)
+	if rules := h.v.Policies.Orders; w.name.Asset == "" && rules != (event.OrderPolicy{}) {
+		w.stride = 1 // what is live decides about every order
+	}
 	return w
 }
 
@@ -58,11 +63,12 @@ func (w *walk) run() {
 		} else {
 			w.event(p)
 		}
-		if w.name.Asset != "" && (i+1 == len(w.entries) || w.entries[i+1].value.CommittedAt != e.CommittedAt) {
+		if w.name.Asset != "" && w.moved != nil && (i+1 == len(w.entries) || w.entries[i+1].value.CommittedAt != e.CommittedAt) {
 			w.history = append(w.history, event.Balance{
-				Balances: w.now, AsOf: w.head.Time, Final: w.head.Time <= e.Watermark,
-				Revision: int64(len(w.history)), Stamp: event.Stamp{CommittedAt: e.CommittedAt, Watermark: e.Watermark},
+				Balances: w.now, AsOf: w.head.Time, Final: w.head.Time <= w.moved.Watermark,
+				Revision: int64(len(w.history)), Stamp: event.Stamp{CommittedAt: e.CommittedAt, Watermark: w.moved.Watermark},
 			})
+			w.moved = nil
 		}
 	}
 	for _, c := range w.corrections {
@@ -80,9 +86,13 @@ func (w *walk) ended() {
 	w.checkBalances()
 	w.h.report.count(checkTimelines, "accounts", 1)
 	if w.line == nil {
+		w.h.v.uncounted++
 		return
 	}
 	w.compare("at the end")
+	if w.name.Asset != "" {
+		w.countMoney()
+	}
 	for _, item := range w.line.Items[len(w.line.UpTo(w.head)):] {
 		if item.Place.Time <= watermark {
 			w.fail(checkEntries, "%s is due at %s and the watermark is %s, but it was never said", item.ID, item.Place.Time, watermark)
@@ -150,37 +160,37 @@ func (w *walk) due(p *published[event.Entry]) {
 func (w *walk) event(p *published[event.Entry]) {
 	e := &p.value
 	w.h.report.count(checkEntries, "events", 1)
-	in := w.h.find(e.Input)
+	in := w.h.of(e)
 	if in == nil || in.refusal != nil {
 		return // told as a failure of the inputs
 	}
-	w.settle(e.Watermark, false)
-	w.behind = e.Watermark
-	rejected := event.NoCode
-	if e.Outcome == event.Rejected {
-		rejected = e.Code
+	if e.Outcome == event.Pending {
+		w.pending(p, in)
+		return
 	}
-	w.taken = append(w.taken, oracle.Taken{
-		Event: in.event, Rejected: rejected, Policy: w.h.v.Policies.For(in.event.Asset), Input: in.position, ArrivedAt: in.arrivedAt(),
-	})
-	place, head := in.event.Place(), w.head
+	made := w.h.decided[e]
+	if made == nil {
+		made = &decision{}
+	}
+	w.settle(e.Watermark, false)
+	if !made.givenUp {
+		w.behind = e.Watermark
+	}
+	before, place, head := w.line, in.place(), w.head
+	w.taken = append(w.taken, w.take(e, in))
 	w.line = nil
 	checked := len(w.taken)%w.stride == 0 || len(w.taken) == w.events
 	if checked {
 		w.replay()
+		w.checkDecided(p, before, made)
 	}
-	w.checkFields(p, in, place)
+	w.checkFields(p, in, place, made.givenUp)
 	if w.line != nil {
 		w.checkResult(p, place)
 	}
 	w.say(p, place)
 	w.ledger.wait(place, e, e.AfterFinal)
-	if e.Outcome == event.Rejected && e.Code == event.AmountOverflow {
-		w.wantOverflow(e)
-	}
-	if e.Shortfall > 0 {
-		w.want(e.EventID, e.Shortfall)
-	}
+	w.wantDecided(e, made)
 	w.correct(p, place, head)
 	if w.line != nil {
 		w.compare("after " + e.EventID + " (" + where(p.record) + ")")
@@ -188,9 +198,44 @@ func (w *walk) event(p *published[event.Entry]) {
 	w.settle(e.Watermark, true)
 }
 
+// pending takes the entry of an operation that begins to wait: it moves
+// nothing.
+func (w *walk) pending(p *published[event.Entry], in *input) {
+	e := &p.value
+	w.settle(e.Watermark, false)
+	w.behind = e.Watermark
+	w.checkFields(p, in, in.place(), false)
+	want := event.Result{Outcome: event.Pending, Amount: in.event.Amount}
+	if d := sameResult(&want, &e.Result, false); d != "" {
+		w.fail(checkEntries, "%s: %s %s at %s: %s", where(p.record), e.Kind, e.EventID, e.EffectiveAt, d)
+	}
+	if err := w.fold.Entry(e); err != nil {
+		w.fail(checkEntries, "%s: %v", where(p.record), err)
+	}
+	w.settle(e.Watermark, true)
+}
+
+// take is an event with what the entry says was decided about it.
+func (w *walk) take(e *event.Entry, in *input) oracle.Taken {
+	if in.remittance != nil {
+		return oracle.TakenRemittance(in.remittance)
+	}
+	t := oracle.Taken{
+		Event: in.event, Policy: w.h.v.Policies.For(in.event.Asset), Input: in.position, ArrivedAt: in.arrivedAt(),
+	}
+	switch {
+	case e.Outcome == event.Rejected, e.Kind == event.PlaceOrder && e.Code == event.RiskLimited:
+		t.Rejected = e.Code
+	case e.Outcome == event.Accepted:
+		t.Amount = e.Amount
+	}
+	return t
+}
+
 // say takes an entry into the fold.
 func (w *walk) say(p *published[event.Entry], place event.Place) {
 	e := &p.value
+	w.moved = e
 	if err := w.fold.Entry(e); err != nil {
 		w.fail(checkEntries, "%s: %v", where(p.record), err)
 	}
@@ -201,23 +246,30 @@ func (w *walk) say(p *published[event.Entry], place event.Place) {
 }
 
 // checkFields checks what an entry says about its event.
-func (w *walk) checkFields(p *published[event.Entry], in *input, place event.Place) {
-	e, ev := &p.value, &in.event
+func (w *walk) checkFields(p *published[event.Entry], in *input, place event.Place, givenUp bool) {
+	e, t := &p.value, w.take(&p.value, in)
+	ev, waits := &t.Event, e.Outcome == event.Pending
+	counterparty := ""
+	switch {
+	case in.remittance != nil:
+		counterparty = in.remittance.From
+	case ev.Kind == event.Transfer:
+		counterparty = ev.To
+	}
 	for _, f := range []struct {
 		name     string
 		is, want any
 	}{
 		{"event_id", e.EventID, ev.ID},
 		{"user_id", e.UserID, ev.User},
-		{"asset", e.Asset, w.taken[len(w.taken)-1].Asset()},
+		{"asset", e.Asset, t.Asset()},
 		{"kind", e.Kind, ev.Kind},
 		{"occurred_at", e.OccurredAt, ev.OccurredAt},
 		{"effective_at", e.EffectiveAt, place.Time},
 		{"arrived_at", e.ArrivedAt, in.arrivedAt()},
-		{"counterparty", e.Counterparty, ""},
-		{"revision", e.Revision, int32(0)},
-		{"late", e.Late, place.Before(w.head)},
-		{"after_final", e.AfterFinal, place.Time <= e.Watermark},
+		{"counterparty", e.Counterparty, counterparty},
+		{"late", e.Late, place.Before(w.head) && !waits},
+		{"after_final", e.AfterFinal, place.Time <= e.Watermark && !waits && !givenUp},
 	} {
 		if f.is != f.want {
 			w.fail(checkEntries, "%s: %s of %s is %v, expected %v (head %s, watermark %s)", where(p.record), f.name, kafka.FormatPosition(e.Input), f.is, f.want, w.head.Time, e.Watermark)
