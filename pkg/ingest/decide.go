@@ -145,9 +145,9 @@ func (s *Service) await(ctx context.Context, w *waiter, until time.Time, isRepea
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	defer cancel()
-	quiet := time.NewTimer(askAfter)
+	quiet := time.NewTimer(s.askAfter)
 	defer quiet.Stop()
-	if isRepeated {
+	if isRepeated || s.follower.mayMiss(w) {
 		quiet.Reset(0)
 	}
 	for {

@@ -16,6 +16,7 @@ import (
 // Every route that decides, and its entry.
 func TestDecided(t *testing.T) {
 	f, s := decidedFixture(t, nil)
+	f.unasked()
 	for i, c := range []struct{ path, body, kind string }{
 		{"/spends", `"amount":1`, "spend"},
 		{"/refunds", `"spend_id":"s"`, "refund"},
@@ -52,6 +53,7 @@ func TestDecided(t *testing.T) {
 // A refusal has the code's status and the entry; a letter says what it says.
 func TestRefusals(t *testing.T) {
 	f, s := decidedFixture(t, nil)
+	f.unasked()
 	p := f.refusal(f.send("POST", spends, spend("e1", "insufficient_funds")), http.StatusPaymentRequired)
 	var entry any
 	if err := json.Unmarshal(p.Entry, &entry); err != nil || p.Code != "insufficient_funds" || p.EventID != "e1" {
@@ -286,7 +288,7 @@ func TestQueryAway(t *testing.T) {
 
 // A Kafka that doesn't take the event is answered as on every route.
 func TestDecidedKafkaGoes(t *testing.T) {
-	f, _ := decidedFixture(t, func(c *Config) { c.ProduceTimeout = soon })
+	f, _ := decidedFixture(t, func(c *Config) { c.ProduceTimeout = time.Second })
 	f.entryOf(f.send("POST", spends, spend("e1", "")))
 	release := f.hold()
 	p := f.refusal(f.send("POST", spends, spend("e2", "")), http.StatusServiceUnavailable)

@@ -417,10 +417,7 @@ func (f *follower) drop(before time.Time) {
 // readLetters waits until every dead letter that is committed now was handed
 // on. It is false where that can't be known for this waiter.
 func (f *follower) readLetters(ctx context.Context, w *waiter) bool {
-	f.mu.Lock()
-	blind := w.isBlind()
-	f.mu.Unlock()
-	if blind {
+	if f.mayMiss(w) {
 		return false
 	}
 	end, err := kafka.HighWatermark(ctx, f.client, f.topics[letterStream], w.of.partition)
@@ -444,6 +441,13 @@ func (f *follower) readLetters(ctx context.Context, w *waiter) bool {
 		w.of.watchers--
 	}
 	return false
+}
+
+// mayMiss reports whether a waiter's outcome may be missed here.
+func (f *follower) mayMiss(w *waiter) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return w.isBlind()
 }
 
 // count is what is waited for and read now, for metrics.

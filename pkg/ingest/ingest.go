@@ -70,6 +70,9 @@ type Service struct {
 	targets  *targets
 	metrics  *metrics
 	api      *api.API
+	// askAfter is how long nothing is heard before the query service is asked;
+	// tests of what is heard set it.
+	askAfter time.Duration
 	requests chan struct{}
 	large    chan struct{}
 }
@@ -90,7 +93,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, producer: p, topics: p.topics, follower: f, metrics: m,
-		reads: newReads(&cfg, m), recent: newRecent(), targets: newTargets(),
+		reads: newReads(&cfg, m), recent: newRecent(), targets: newTargets(), askAfter: askAfter,
 		requests: make(chan struct{}, cfg.MaxRequests),
 		large:    make(chan struct{}, maxLargeBodies),
 	}

@@ -61,7 +61,7 @@ func newStandIn(tb testing.TB, broker *kfake.Cluster, names kafka.Names) *standI
 	tb.Helper()
 	common := kafka.CommonOptions([]kgo.Opt{kgo.SeedBrokers(broker.ListenAddrs()...)}, testLogger(tb))
 	client, err := kgo.NewClient(append(kafka.FollowerOptions(common),
-		kgo.TransactionalID("stand-in"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...)
+		kgo.TransactionalID("stand-in"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.FetchMaxWait(20*time.Millisecond))...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -80,6 +80,7 @@ func newStandIn(tb testing.TB, broker *kfake.Cluster, names kafka.Names) *standI
 		}
 	}
 	client.AddConsumePartitions(from)
+	s.warmUp()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.process(ctx) })
@@ -91,6 +92,27 @@ func newStandIn(tb testing.TB, broker *kfake.Cluster, names kafka.Names) *standI
 		client.Close()
 	})
 	return s
+}
+
+// warmUp makes the client know the topics that it writes. It looks for the
+// partitions of a transaction among those it knows; a topic becomes known a
+// moment after the first record to it was acknowledged, and a commit meanwhile
+// is silently an abort.
+func (s *standIn) warmUp() {
+	s.t.Helper()
+	if err := s.client.BeginTransaction(); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, o := range []kafka.Output{kafka.Entries, kafka.DeadLetters} {
+		r := &kgo.Record{Topic: s.names.Output(o), Value: []byte("never seen")}
+		if err := s.client.ProduceSync(s.t.Context(), r).FirstErr(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.client.PurgeTopicsFromProducing("none") // waits for what makes them known
+	if err := s.client.EndTransaction(s.t.Context(), kgo.TryAbort); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *standIn) process(ctx context.Context) {
@@ -338,16 +360,24 @@ func (s *standIn) questions() int {
 	return s.asked
 }
 
-// entry is the entry that a user's event has, as JSON.
+// entry is the entry that a user's event has, as JSON. Kafka has it before the
+// stand-in says so.
 func (s *standIn) entry(user, id string) string {
 	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k := s.events[[2]string{user, id}]
-	if k == nil {
-		s.t.Fatalf("nothing is known of %s of %s", id, user)
+	deadline := time.After(patience)
+	for {
+		s.mu.Lock()
+		k, moved := s.events[[2]string{user, id}], s.moved
+		s.mu.Unlock()
+		if k != nil {
+			return string(codec.AppendReplayedEntryJSON(nil, &k.entry))
+		}
+		select {
+		case <-moved:
+		case <-deadline:
+			s.t.Fatalf("nothing is known of %s of %s", id, user)
+		}
 	}
-	return string(codec.AppendReplayedEntryJSON(nil, &k.entry))
 }
 
 // decidedFixture is a service whose outcomes a stand-in decides.
@@ -357,6 +387,9 @@ func decidedFixture(tb testing.TB, change func(*Config)) (*fixture, *standIn) {
 	s := newStandIn(tb, broker, fixtureNames)
 	return instance(tb, s, broker, change), s
 }
+
+// unasked makes a service ask about retries alone.
+func (f *fixture) unasked() { f.service.askAfter = patience }
 
 // instance is another service on a stand-in's broker.
 func instance(tb testing.TB, s *standIn, broker *kfake.Cluster, change func(*Config)) *fixture {
