@@ -219,18 +219,7 @@ func folded(line string) string {
 }
 
 // elsewhere are the codes that no story of the engine can bring about.
-var elsewhere = map[event.Code]string{
-	event.NotASpend:         "conditional operations",
-	event.BeforeReference:   "conditional operations",
-	event.HoldResolved:      "conditional operations",
-	event.HoldIsExpired:     "conditional operations",
-	event.ExceedsHeld:       "conditional operations",
-	event.AlreadyRefunded:   "conditional operations",
-	event.ExceedsRefundable: "conditional operations",
-	event.RiskLimited:       "risk rules",
-	event.InsufficientFunds: "conditional operations",
-	event.AmbiguousOrder:    "HTTP alone answers it",
-}
+var elsewhere = map[event.Code]string{event.AmbiguousOrder: "HTTP alone answers it"}
 
 var ruleID = regexp.MustCompile(`^(\d+(\.[a-z0-9_]+)+|r\d+)$`)
 
