@@ -16,69 +16,111 @@ import (
 // maxAnswerBytes bounds the answer of the query service.
 const maxAnswerBytes = 64 << 20
 
-type balance struct {
-	User   string `arg:"" help:"Whose balance."`
+// question is about one user's asset at one time.
+type question struct {
+	User   string `arg:"" help:"Whose credits."`
 	Asset  string `name:"asset" default:"credits" help:"Which asset."`
 	At     string `name:"at" help:"At which time, past, present or future: RFC 3339, such as 2026-01-01T00:00:00Z; none is now."`
 	Query  string `name:"query" default:"http://127.0.0.1:8082" help:"Address of the query service."`
 	Output string `name:"output" default:"auto" enum:"auto,lines,json" help:"Lines for people, JSON for programs; auto asks whether a terminal listens."`
+	JSON   bool   `name:"json" help:"The same as --output=json: the service's answer as it is."`
+}
+
+// ask asks the query service, and shows the answer to people or programs.
+func (q *question) ask(ctx context.Context, p *service.Process, what string, values url.Values, answer interface{ show(to io.Writer) }) error {
+	values.Set("asset", q.Asset)
+	if q.At != "" {
+		if _, err := event.ParseTime(q.At); err != nil {
+			return service.Usagef("--at: %w", err)
+		}
+		values.Set("at", q.At)
+	}
+	address, err := endpoint("--query", q.Query, "/v1/users/"+url.PathEscape(q.User)+"/"+what+"?"+values.Encode())
+	if err != nil {
+		return err
+	}
+	body, err := get(ctx, q.Query, address)
+	if err != nil {
+		return err
+	}
+	if q.JSON || q.Output == "json" || q.Output == "auto" && !isTerminal(p.Stdout) {
+		_, err := fmt.Fprintf(p.Stdout, "%s\n", body)
+		return err
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return fmt.Errorf("query: the answer is no JSON that this program knows: %w", err)
+	}
+	answer.show(p.Stdout)
+	return nil
+}
+
+type balance struct {
+	question
 }
 
 // Help shows how it is used.
 func (balance) Help() string {
 	return examples("An answer at or before the watermark is final: every event up to there is expected to have arrived. "+
-		"A future time counts the expiries and activations that are known.",
+		"A future time counts the expiries, activations and hold time-outs that are known. `highwater explain` says how it came about.",
 		"highwater balance alice",
 		"highwater balance alice --asset tokens --at 2026-01-01T00:00:00Z")
 }
 
-// balanceAnswer is what of the service's answer is shown.
-type balanceAnswer struct {
-	UserID    string `json:"user_id"`
-	Asset     string `json:"asset"`
-	At        string `json:"at"`
-	Balance   *int64 `json:"balance"`
-	Held      int64  `json:"held"`
-	Debt      int64  `json:"debt"`
-	Final     bool   `json:"final"`
-	Watermark string `json:"watermark"`
-	Grants    []struct {
-		GrantID   string  `json:"grant_id"`
-		Remaining int64   `json:"remaining"`
-		ExpiresAt *string `json:"expires_at"`
-		State     string  `json:"state"`
-	} `json:"grants"`
-}
-
 // Run asks.
 func (b *balance) Run(ctx context.Context, p *service.Process) error {
-	if b.At != "" {
-		if _, err := event.ParseTime(b.At); err != nil {
-			return service.Usagef("--at: %w", err)
-		}
-	}
-	query := url.Values{"asset": {b.Asset}}
-	if b.At != "" {
-		query.Set("at", b.At)
-	}
-	address, err := endpoint("--query", b.Query, "/v1/users/"+url.PathEscape(b.User)+"/balance?"+query.Encode())
-	if err != nil {
-		return err
-	}
-	body, err := get(ctx, b.Query, address)
-	if err != nil {
-		return err
-	}
-	if b.Output == "json" || b.Output == "auto" && !isTerminal(p.Stdout) {
-		_, err := fmt.Fprintf(p.Stdout, "%s\n", body)
-		return err
-	}
 	var answer balanceAnswer
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return fmt.Errorf("query: the answer is no JSON: %w", err)
-	}
-	answer.show(p.Stdout)
-	return nil
+	return b.ask(ctx, p, "balance", url.Values{}, &answer)
+}
+
+// balanceAnswer is what of the service's answer is shown.
+type balanceAnswer struct {
+	UserID     string      `json:"user_id"`
+	Asset      string      `json:"asset"`
+	At         string      `json:"at"`
+	Balance    *int64      `json:"balance"`
+	Held       int64       `json:"held"`
+	Debt       int64       `json:"debt"`
+	Grants     []grantLeft `json:"grants"`
+	MoreGrants int         `json:"more_grants"`
+	Holds      []holdLeft  `json:"holds"`
+	MoreHolds  int         `json:"more_holds"`
+	finality
+}
+
+// finality is how sure an answer is.
+type finality struct {
+	Final     bool   `json:"final"`
+	Watermark string `json:"watermark"`
+}
+
+// madeBy is how a grant came.
+type madeBy struct {
+	EventID      string `json:"event_id"`
+	Kind         string `json:"kind"`
+	Counterparty string `json:"counterparty"`
+	Origin       string `json:"origin"`
+}
+
+type grantLeft struct {
+	GrantID string `json:"grant_id"`
+	madeBy
+	Amount      int64   `json:"amount"`
+	Remaining   int64   `json:"remaining"`
+	Held        int64   `json:"held"`
+	EffectiveAt string  `json:"effective_at"`
+	ExpiresAt   *string `json:"expires_at"`
+	State       string  `json:"state"`
+}
+
+type holdLeft struct {
+	HoldID    string  `json:"hold_id"`
+	At        string  `json:"at"`
+	Amount    int64   `json:"amount"`
+	Captured  int64   `json:"captured"`
+	Left      int64   `json:"left"`
+	Held      int64   `json:"held"`
+	Shortfall int64   `json:"shortfall"`
+	ExpiresAt *string `json:"expires_at"`
 }
 
 // get asks the query service.
@@ -115,19 +157,76 @@ func (a *balanceAnswer) show(to io.Writer) {
 	if a.Debt != 0 {
 		fmt.Fprintf(to, "  owed     %s\n", plain.Number(a.Debt))
 	}
-	for _, g := range a.Grants {
-		until := "never expires"
-		if g.ExpiresAt != nil {
-			until = "expires " + *g.ExpiresAt
+	for i := range a.Grants {
+		g := &a.Grants[i]
+		fmt.Fprintf(to, "  grant    %s: %s left", plain.Text(g.GrantID), plain.Number(g.Remaining))
+		if g.Held > 0 {
+			fmt.Fprintf(to, ", %s held", plain.Number(g.Held))
 		}
-		if g.State == "future" {
-			until = "not active yet, " + until
-		}
-		fmt.Fprintf(to, "  grant    %s: %s left, %s\n", plain.Text(g.GrantID), plain.Number(g.Remaining), until)
+		fmt.Fprintf(to, " of %s %s, %s\n", plain.Number(g.Amount), g.madeBy.text(), until(g.State, g.EffectiveAt, g.ExpiresAt))
 	}
-	if a.Final {
-		fmt.Fprintf(to, "  final: the watermark is %s\n", a.Watermark)
+	if a.MoreGrants > 0 {
+		fmt.Fprintf(to, "  grant    %s more\n", plain.Number(int64(a.MoreGrants)))
+	}
+	showHolds(to, a.Holds, a.MoreHolds)
+	a.finality.show(to)
+}
+
+func showHolds(to io.Writer, holds []holdLeft, more int) {
+	for _, h := range holds {
+		fmt.Fprintf(to, "  hold     %s: %s held of %s asked for at %s", plain.Text(h.HoldID), plain.Number(h.Held), plain.Number(h.Amount), clock(h.At))
+		if h.Captured > 0 {
+			fmt.Fprintf(to, ", %s captured", plain.Number(h.Captured))
+		}
+		if h.Shortfall > 0 {
+			fmt.Fprintf(to, ", %s short", plain.Number(h.Shortfall))
+		}
+		if h.ExpiresAt != nil {
+			fmt.Fprintf(to, ", goes back at %s", clock(*h.ExpiresAt))
+		}
+		fmt.Fprintln(to)
+	}
+	if more > 0 {
+		fmt.Fprintf(to, "  hold     %s more\n", plain.Number(int64(more)))
+	}
+}
+
+// text says in words how a grant came.
+func (m *madeBy) text() string {
+	switch {
+	case m.Kind == "received":
+		return "received from " + plain.Text(m.Counterparty) + " by transfer " + plain.Text(m.EventID)
+	case m.Origin != "":
+		return "restored for " + plain.Text(m.Origin) + " by " + plain.Text(m.EventID)
+	case m.Kind == "add":
+		return "added by " + plain.Text(m.EventID)
+	}
+	return "granted by " + plain.Text(m.EventID)
+}
+
+// until says in words when a grant may be drawn.
+func until(state, from string, expires *string) string {
+	end := "never expires"
+	if expires != nil {
+		end = "expires " + clock(*expires)
+	}
+	switch state {
+	case "future":
+		return "usable from " + clock(from) + ", " + end
+	case "held":
+		return "all of it used or held, " + end
+	case "revoked":
+		return "revoked"
+	case "expired":
+		return "expired " + clock(*expires)
+	}
+	return end
+}
+
+func (f *finality) show(to io.Writer) {
+	if f.Final {
+		fmt.Fprintf(to, "  final: the watermark is %s\n", f.Watermark)
 	} else {
-		fmt.Fprintf(to, "  provisional: the watermark is %s\n", a.Watermark)
+		fmt.Fprintf(to, "  provisional: the watermark is %s\n", f.Watermark)
 	}
 }

@@ -1,5 +1,5 @@
 // Highwater for people: try everything in one process, make topics, send and
-// watch events, ask for balances, prove the promise.
+// watch events, ask for balances and why they are so, prove the promise.
 package main
 
 import (
@@ -16,6 +16,7 @@ type commands struct {
 	Send        send          `cmd:"" help:"Send events to Kafka, or to the ingest service."`
 	Tail        tail          `cmd:"" help:"Show records of a topic as they are committed."`
 	Balance     balance       `cmd:"" help:"Ask for a user's balance, now or at any time."`
+	Explain     explain       `cmd:"" help:"Ask how a user's balance came about."`
 	Verify      verifyCommand `cmd:"" help:"Prove the promise: replay every event from zero, and compare."`
 	DeadLetters deadLetters   `cmd:"" help:"Look at what could not be applied, and go on."`
 	Bench       benchCommand  `cmd:"" help:"Measure throughput, CPU and latency on this Kafka."`

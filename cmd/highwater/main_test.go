@@ -130,6 +130,8 @@ func TestWrongUse(t *testing.T) {
 		{"send --ingest=nowhere", `--ingest: want an address such as http://127.0.0.1:8081, got "nowhere"`},
 		{"send --ingest=http://127.0.0.1:1 --partition-check", "--partition-check: with --ingest the service chooses"},
 		{"balance alice --at=yesterday", "--at: \"yesterday\" is not an RFC 3339 time"},
+		{"explain alice --at=yesterday", "--at: \"yesterday\" is not an RFC 3339 time"},
+		{"explain alice --limit=0", "--limit: want at least 1, got 0"},
 		{"dead-letters skip grants/x --reason=y", `position "grants/x": want topic/partition/offset`},
 		{"dead-letters skip grants/0/0", "missing flags: --reason"},
 		{"topics apply --application-id=ä", "application.id: want 1 to 100"},
@@ -143,6 +145,8 @@ func TestWrongUse(t *testing.T) {
 func TestServiceIsAway(t *testing.T) {
 	invoke(t, "", "balance", "alice", "--query=http://127.0.0.1:1").
 		wants(t, 1, "no query service answers at http://127.0.0.1:1", "name yours with --query")
+	invoke(t, "", "explain", "alice", "--query=http://127.0.0.1:1").
+		wants(t, 1, "no query service answers at http://127.0.0.1:1", "name yours with --query")
 	invoke(t, "{}", "send", "--ingest=http://127.0.0.1:1").
 		wants(t, 1, "no ingest service answers at http://127.0.0.1:1")
 }
@@ -150,7 +154,7 @@ func TestServiceIsAway(t *testing.T) {
 // TestHelp holds every command to a help with an example.
 func TestHelp(t *testing.T) {
 	for _, command := range []string{
-		"topics apply", "send", "tail", "balance", "dead-letters list", "dead-letters replay", "dead-letters skip", "verify", "dev", "bench",
+		"topics apply", "send", "tail", "balance", "explain", "dead-letters list", "dead-letters replay", "dead-letters skip", "verify", "dev", "bench",
 	} {
 		t.Run(command, func(t *testing.T) {
 			o := invoke(t, "", append(strings.Fields(command), "--help")...)
