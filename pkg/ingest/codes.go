@@ -9,7 +9,6 @@ import (
 
 // codeAnswer is how a code is answered.
 type codeAnswer struct {
-	// status is 0 for a code that no answer has.
 	status int
 	// detail says what is wrong and what to do.
 	detail string
@@ -47,7 +46,7 @@ var answers = map[event.Code]codeAnswer{
 	event.DuplicateOrder:    {http.StatusConflict, "an order of this order_id is live at that time" + anotherID},
 	event.AmbiguousOrder:    {http.StatusConflict, "several users have a live order of this order_id: name the user"},
 	event.Quarantined:       {http.StatusConflict, "a person had this record put aside; nothing took the event_id, so that the event can be sent again with it"},
-	event.UnknownSchema:     {},
+	event.UnknownSchema:     {http.StatusInternalServerError, "the processors don't find the schema that this service writes with; tell whoever runs it"},
 }
 
 // codesOf are the codes that a decided operation may be answered with, by

@@ -64,7 +64,7 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%v\n%v", entry, want)
 	}
 	p = f.refusal(f.send("POST", spends, spend("e2", "letter:invalid")), http.StatusUnprocessableEntity)
-	if p.Code != "invalid" || p.EventID != "e2" || p.Entry != nil || p.Detail != "amount: the stand-in says invalid" {
+	if p.Code != "invalid" || p.EventID != "e2" || p.Entry != nil || p.Field != "amount" || p.Detail != "the stand-in says invalid" {
 		t.Errorf("%+v", p)
 	}
 	// What was put aside took no event_id.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -117,7 +118,16 @@ func (o *outcome) answer(w http.ResponseWriter, id string) error {
 	a := answers[o.code]
 	p := &api.Problem{Status: a.status, Code: o.code.String(), Detail: a.detail, EventID: id, Entry: o.entry}
 	if o.message != "" {
-		p.Detail = o.message
+		p.Field, p.Detail = fieldIn(o.message)
 	}
 	return p
+}
+
+// fieldIn parts a dead letter's message from the field that it may begin with.
+func fieldIn(message string) (field, detail string) {
+	field, detail, ok := strings.Cut(message, ": ")
+	if !ok || strings.Trim(field, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "", message
+	}
+	return field, detail
 }

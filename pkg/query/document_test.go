@@ -185,6 +185,7 @@ func TestPagesCoverListsOnce(t *testing.T) {
 			}
 		}
 		w.covers(t, seed, "/v1/orders", r)
+		w.covers(t, seed, "/v1/orders?order_id=o1", r)
 		w.covers(t, seed, "/v1/analytics/orders", r)
 	}
 }

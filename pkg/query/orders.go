@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"highwater/pkg/api"
 	"highwater/pkg/codec"
@@ -142,12 +143,12 @@ func unknownOrder() error {
 func (s *Service) allOrders(ctx context.Context, p *api.Params) (answer, error) {
 	limit := p.Limit()
 	orders := newOrderList(p, limit)
-	c, resumed := readCursor(p, "all-orders")
-	id := ""
+	id, name := "", "all-orders"
 	if p.Given("order_id") {
-		id = p.Text("order_id")
+		id, name = p.Text("order_id"), "orders-named"
 		p.Refuse(event.CheckID("order_id", id))
 	}
+	c, resumed := readCursor(p, name)
 	current := p.OneOf("current", "false", "true") == "true"
 	partitions, err := s.ofEveryone(ctx, p)
 	if err == nil && current {
@@ -162,9 +163,13 @@ func (s *Service) allOrders(ctx context.Context, p *api.Params) (answer, error) 
 	}
 	var next *cursor
 	err = s.look(ctx, partitions, func(views []view) error {
+		if id != "" {
+			next, err = ordersNamed(orders, views, id, c.Name)
+			return err
+		}
 		sources := make([]source[engine.LivePlace, *event.OrderState], len(views))
 		for i := range views {
-			sources[i] = liveOrders(&views[i], id, begin)
+			sources[i] = views[i].AllLive(begin)
 		}
 		var last engine.LivePlace
 		for at, o := range merged(sources, engine.LivePlace.Compare) {
@@ -182,17 +187,28 @@ func (s *Service) allOrders(ctx context.Context, p *api.Params) (answer, error) 
 	return orders.endOrders(p, next), err
 }
 
-// liveOrders are everyone's live orders behind a place, or those of one id.
-func liveOrders(v *view, id string, begin engine.LivePlace) source[engine.LivePlace, *event.OrderState] {
-	all := v.AllLive(begin)
-	if id == "" {
-		return all
-	}
-	return func(yield func(engine.LivePlace, *event.OrderState) bool) {
-		for at, o := range all {
-			if o.OrderID == id && !yield(at, o) {
-				return
+// ordersNamed fills a page with everyone's live orders of one id, by user, and
+// says where the next one begins.
+func ordersNamed(l orderList, views []view, id, behind string) (*cursor, error) {
+	sources := make([]source[string, *event.OrderState], len(views))
+	for i := range views {
+		sources[i] = func(yield func(string, *event.OrderState) bool) {
+			for o := range views[i].LiveOrdersNamed(id) {
+				if o.UserID > behind && !yield(o.UserID, o) {
+					return
+				}
 			}
 		}
 	}
+	last := ""
+	for user, o := range merged(sources, strings.Compare) {
+		if l.full() {
+			return &cursor{List: "orders-named", Name: last}, nil
+		}
+		last = user
+		if err := l.addOrder(o); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }

@@ -213,7 +213,7 @@ func TestOrdersOfAnID(t *testing.T) {
 	}
 	w.send(command(event.Cancel, "carol", "x2", "order2"))
 	w.send(command(event.PlaceOrder, "alice", "q1", "order4"), command(event.PlaceOrder, "carol", "q2", "order4"))
-	for id, want := range map[string][]any{"order0": {"alice"}, "order2": nil, "order4": {"eve", "alice", "carol"}, "order9": nil} {
+	for id, want := range map[string][]any{"order0": {"alice"}, "order2": nil, "order4": {"alice", "carol", "eve"}, "order9": nil} {
 		var got []any
 		for _, o := range w.pages("/v1/orders?current=true&order_id="+id, 2) {
 			got = append(got, o.(map[string]any)["user_id"])
@@ -427,6 +427,7 @@ func TestHostileRequests(t *testing.T) {
 		{"/v1/users/alice/balance?min_position=", 400, "invalid", "min_position"},
 		{"/v1/users/alice/balance?min_position=grants/7/0", 400, "invalid", "min_position"},
 		{"/v1/orders?min_position=grants/7/0", 400, "invalid", "min_position"},
+		{"/v1/orders?order_id=o1&cursor=" + entriesCursor, 400, "invalid", "cursor"},
 		{"/v1/orders?order_id=a/b", 400, "invalid", "order_id"},
 		{"/v1/orders?order_id=", 400, "invalid", "order_id"},
 		{"/v1/orders?current=yes", 400, "invalid", "current"},

@@ -36,7 +36,7 @@ var (
 	format     = api.Param{Name: "format", Description: "text gives the short form, one order a line, such as order2(paused), and the next page in a Link header.", Schema: api.Schema{Type: "string", Enum: []string{"json", "text"}, Default: "json"}}
 	known      = api.Param{Name: "known_at", Description: "As the system knew it then, by committed_at; final and watermark are null. It replays the whole account.", Schema: api.TimeSchema}
 	onlyGrant  = api.Param{Name: "grant_id", Description: "Only this grant; the pages go over its uses.", Schema: api.Schema{Type: "string", Example: "g1"}}
-	onlyOrder  = api.Param{Name: "order_id", Description: "Only orders of this id: one of each user who has it live.", Schema: api.Schema{Type: "string", Example: "order2"}}
+	onlyOrder  = api.Param{Name: "order_id", Description: "Only orders of this id: one of each user who has it live, by user.", Schema: api.Schema{Type: "string", Example: "order2"}}
 	current    = api.Param{Name: "current", Description: "true waits until whatever is committed now is included, such as an order placed a moment ago through any service. Past the bound (min.position.timeout) 503 with Retry-After.", Schema: api.Schema{Type: "string", Enum: []string{"false", "true"}, Default: "false"}}
 	currency   = api.Param{Name: "currency", Description: "Only this currency; by default all.", Schema: api.Schema{Type: "string", Example: "EUR"}}
 )
