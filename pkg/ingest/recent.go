@@ -23,12 +23,7 @@ func newRecent() *recent { return &recent{seed: maphash.MakeSeed()} }
 
 // swap notes a user's event and reports whether it was noted before.
 func (m *recent) swap(user, id string) bool {
-	var h maphash.Hash
-	h.SetSeed(m.seed)
-	h.WriteString(user)
-	h.WriteByte(0)
-	h.WriteString(id)
-	sum := h.Sum64()
+	sum := maphash.Comparable(m.seed, [2]string{user, id})
 	return m.slots[sum%recentIDs].Swap(sum) == sum
 }
 
