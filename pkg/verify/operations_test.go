@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -19,19 +20,22 @@ import (
 // the contract's section 5, some of it late, some before what it names.
 type asking struct {
 	*rand.Rand
-	start event.Time
-	made  []trace.Record
+	users  int
+	assets []string
+	start  event.Time
+	made   []trace.Record
 	// parents are spends and holds, by user.
 	parents map[string][]event.Event
 }
 
 const askingSpan = 60_000_000
 
-func operations(t *testing.T, n int) []trace.Record {
+var seed = flag.Uint64("verify.seed", 5, "the seed of the operations")
+
+func operations(t *testing.T, n, users int, assets ...string) []trace.Record {
 	t.Helper()
-	const seed = 5
-	t.Logf("operations of seed %d", seed)
-	a := &asking{Rand: rand.New(rand.NewPCG(seed, 0x61736b)), start: event.TimeOf(time.Now()) - askingSpan - 1_000_000, parents: map[string][]event.Event{}}
+	t.Logf("operations of seed %d; replay: go test ./pkg/verify -run %s -verify.seed=%d", *seed, t.Name(), *seed)
+	a := &asking{users: users, assets: assets, Rand: rand.New(rand.NewPCG(*seed, 0x61736b)), start: event.TimeOf(time.Now()) - askingSpan - 1_000_000, parents: map[string][]event.Event{}}
 	for i := range n {
 		a.event(i)
 	}
@@ -42,8 +46,8 @@ func operations(t *testing.T, n int) []trace.Record {
 func (a *asking) event(i int) {
 	var e event.Event
 	e.Clear()
-	e.User, e.ID = fmt.Sprintf("ask-%d", a.IntN(6)), fmt.Sprintf("op-%d", i)
-	e.Asset = []string{event.DefaultAsset, "batch", "gems"}[a.IntN(3)]
+	e.User, e.ID = fmt.Sprintf("ask-%d", a.IntN(a.users)), fmt.Sprintf("op-%d", i)
+	e.Asset = a.assets[a.IntN(len(a.assets))]
 	e.OccurredAt = a.start + event.Time(a.IntN(askingSpan))
 	e.Amount = event.Amount(1 + a.IntN(9))
 	switch a.IntN(11) {
@@ -60,7 +64,7 @@ func (a *asking) event(i int) {
 		e.Kind = event.Hold
 		e.ExpiresAt = e.OccurredAt + event.Time(1_000_000+a.IntN(30_000_000))
 	case 6:
-		e.Kind, e.To = event.Transfer, fmt.Sprintf("ask-%d", (a.IntN(5)+1+int(e.User[4]-'0'))%6)
+		e.Kind, e.To = event.Transfer, fmt.Sprintf("ask-%d", (a.IntN(a.users-1)+1+int(e.User[4]-'0'))%a.users)
 	default:
 		a.child(&e)
 	}
@@ -96,7 +100,7 @@ func (a *asking) child(e *event.Event) {
 // asked is a load of operations among the trace's.
 func asked(t *testing.T) []trace.Record {
 	t.Helper()
-	return slices.Concat(load(), operations(t, 900))
+	return slices.Concat(load(), operations(t, 900, 6, event.DefaultAsset, "batch", "gems"))
 }
 
 // always spoils one record of a topic whenever it is read.

@@ -69,6 +69,16 @@ func TestALongAccountIsReplayedNowAndThen(t *testing.T) {
 	}
 }
 
+func TestLongAccountsOfOperationsAreVerified(t *testing.T) {
+	p := newPipeline(t)
+	p.run(t)
+	p.send(t, operations(t, 2500, 2, "batch"))
+	failed, said := p.verified(t, nil)
+	if len(failed) > 0 {
+		t.Error(said)
+	}
+}
+
 func TestARegistryThatIsAwayEndsTheRun(t *testing.T) {
 	p := newPipeline(t)
 	p.run(t)
