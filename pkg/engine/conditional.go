@@ -26,7 +26,7 @@ func (e *Engine) findParent(u *user, id string) (p parent) {
 		return p
 	}
 	where := string(value)
-	key, row, _, ok := e.eventRow(where)
+	key, row, ok := e.eventRow(where)
 	if !ok {
 		e.fail(errCorruptKey)
 		return p
@@ -36,20 +36,20 @@ func (e *Engine) findParent(u *user, id string) (p parent) {
 	return p
 }
 
-// eventRow reads the row of the event that a name's value tells the place of;
-// waits tells that it has not been decided.
-func (e *Engine) eventRow(where string) (key, row []byte, waits, ok bool) {
+// eventRow reads the row of the event that a name's value tells the place of,
+// decided or waiting.
+func (e *Engine) eventRow(where string) (key, row []byte, ok bool) {
 	key = append([]byte{keyEvent}, where...)
 	if row, ok = e.rows.Get(key); ok {
-		return key, row, false, true
+		return key, row, true
 	}
 	key[0] = keyPending
 	row, ok = e.rows.Get(key)
-	return key, row, true, ok
+	return key, row, ok
 }
 
-// asset is what the parent's asset is compared by: for commands on orders,
-// too.
+// hasAsset reports whether the parent is of an account's asset: a command on
+// orders has one, too, that its entries don't say.
 func (p *parent) hasAsset(a *account) bool {
 	if !p.op.Kind.IsOrder() {
 		return p.number == a.number
@@ -280,8 +280,7 @@ func restoredBase(grantID string) (base, by string) {
 
 // isNumber reports whether s is a decimal number as we write it.
 func isNumber(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 32)
-	return err == nil && strconv.FormatUint(n, 10) == s
+	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
 // remit says what an accepted transfer sends.

@@ -20,7 +20,7 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 		return false, false
 	}
 	number := numberOf(value)
-	key, row, _, ok := e.eventRow(string(value))
+	key, row, ok := e.eventRow(string(value))
 	if !ok {
 		e.fail(errCorruptKey)
 		return true, false
