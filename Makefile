@@ -113,6 +113,7 @@ nightly: ## Run what takes long: everything under race and repeated, long fuzzin
 	$(call suite,nightly-race,go test -race -timeout 2h $$(go list ./... | grep -vE '$(BROKER)'))
 	$(call suite,nightly-repeat,go test -count=$(REPEAT) -timeout 2h $$(go list ./... | grep -vE '$(BROKER)'))
 	$(call suite,nightly-e2e,go test -p 1 -count=$(REPEAT) -timeout 2h $$(go list ./... | grep -E '$(BROKER)'))
+	$(call suite,nightly-spending,E2E_SPENDING=2m go test -count=1 -timeout 1h -run '^TestSpending' ./test/e2e)
 	$(call suite,nightly-real-broker,go test -p 1 -count=$(REPEAT) -timeout 2h -tags realbroker -run '^TestRealBroker' $(BESIDE))
 	$(MAKE) --no-print-directory mutants
 	$(call suite,nightly-fuzz,$(MAKE) --no-print-directory fuzz FUZZTIME=10m)

@@ -195,19 +195,19 @@ func history(rng *rand.Rand, calls int) []porcupine.Operation {
 func left(ops []porcupine.Operation) (r read) {
 	for _, op := range ops {
 		c, o := op.Input.(*called), op.Output.(answered)
-		if o.outcome != event.Accepted {
+		if o.code != event.NoCode {
 			continue
 		}
 		switch c.kind {
 		case event.Hold:
 			r.held += o.amount
-		case event.Capture, event.Release:
+		case event.Capture, event.Release, event.HoldExpired:
 			r.held -= o.amount
 		}
 		switch c.kind {
 		case event.Spend, event.Hold, event.Transfer:
 			r.balance -= o.amount
-		case event.Add, event.Received, event.Release, event.Refund:
+		case event.Add, event.Received, event.Release, event.Refund, event.HoldExpired:
 			r.balance += o.amount
 		}
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -74,6 +75,8 @@ type called struct {
 	begun, ended int64
 	// placed is when its event time had passed for sure.
 	placed int64
+	// expires is a hold's, or a grant's; 0 is never.
+	expires int64
 }
 
 // answered is what became of it.
@@ -141,7 +144,15 @@ var accountModel = porcupine.Model{
 		if r, ok := output.(read); ok {
 			return fmt.Sprintf("read %+v", r)
 		}
-		return fmt.Sprintf("%+v: %+v", *input.(*called), output)
+		c, o := input.(*called), output.(answered)
+		text := fmt.Sprintf("%s %s", c.kind, c.id)
+		if c.ref != "" {
+			text += " of " + c.ref
+		}
+		if c.given > 0 {
+			text += fmt.Sprintf(" asks for %d", c.given)
+		}
+		return fmt.Sprintf("%s: %s %s %d", text, o.outcome, o.code, o.amount)
 	},
 	DescribeState: func(state any) string {
 		r := state.(*account).read()
@@ -289,6 +300,41 @@ func unless(holds bool, why string) string {
 // explain looks for an order that explains a history within a time.
 func explain(history []porcupine.Operation, within time.Duration) porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(accountModel, history, within)
+}
+
+// stuck tells how far an order goes that explains as much of a history as any,
+// and why each operation that could come next can't.
+func stuck(history []porcupine.Operation, within time.Duration) string {
+	_, info := porcupine.CheckOperationsVerbose(accountModel, history, within)
+	var longest []int
+	for _, ids := range info.PartialLinearizations()[0] {
+		if len(ids) > len(longest) {
+			longest = ids
+		}
+	}
+	a, placed, text := &account{}, map[int]bool{}, ""
+	for _, id := range longest {
+		op := history[id]
+		placed[id] = true
+		if o, ok := op.Output.(answered); ok {
+			a, _ = a.step(op.Input.(*called), o)
+		}
+		text += fmt.Sprintf("%d..%d %s; then %+v\n", op.Call, op.Return, accountModel.DescribeOperation(op.Input, op.Output), a.read())
+	}
+	next := int64(math.MaxInt64)
+	for id, op := range history {
+		if !placed[id] {
+			next = min(next, op.Return)
+		}
+	}
+	text += "No operation can come next:\n"
+	for id, op := range history {
+		if o, ok := op.Output.(answered); ok && !placed[id] && op.Call <= next {
+			_, why := a.step(op.Input.(*called), o)
+			text += fmt.Sprintf("%d..%d %s: %s\n", op.Call, op.Return, accountModel.DescribeOperation(op.Input, op.Output), why)
+		}
+	}
+	return text
 }
 
 // operation is one of a history. A client of porcupine's is one call here.

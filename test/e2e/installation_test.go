@@ -88,11 +88,11 @@ func (in *installation) processor(name string, settings ...string) []string {
 }
 
 // start starts a processor, which ends with the test.
-func (in *installation) start(name string) *process {
+func (in *installation) start(name string, settings ...string) *process {
 	in.t.Helper()
-	p := &process{t: in.t, name: name, log: filepath.Join(in.dir, name+".log"), command: in.processor(name)}
-	in.t.Cleanup(p.end)
+	p := &process{t: in.t, name: name, log: filepath.Join(in.dir, name+".log"), command: in.processor(name, settings...)}
 	p.start()
+	in.t.Cleanup(p.end)
 	return p
 }
 
@@ -109,9 +109,15 @@ func (in *installation) query() string {
 		"--data-dir", filepath.Join(in.dir, "query"),
 		"--listen", address,
 	}}
-	in.t.Cleanup(p.end)
 	p.start()
-	url := "http://" + address
+	in.t.Cleanup(p.end)
+	in.awaitReady(p, "http://"+address)
+	return "http://" + address
+}
+
+// awaitReady waits until a service says that it can work.
+func (in *installation) awaitReady(p *process, url string) {
+	in.t.Helper()
 	ctx, cancel := context.WithTimeout(in.t.Context(), endWithin)
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)
@@ -119,11 +125,12 @@ func (in *installation) query() string {
 	for !isReady(ctx, url) {
 		select {
 		case <-ctx.Done():
-			in.t.Fatalf("query isn't ready after %s", endWithin)
+			in.t.Fatalf("%s isn't ready after %s", p.name, endWithin)
+		case <-p.done:
+			in.t.Fatalf("%s ended by itself: %s", p.name, p.cmd.ProcessState)
 		case <-again.C:
 		}
 	}
-	return url
 }
 
 func isReady(ctx context.Context, url string) bool {
