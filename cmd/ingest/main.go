@@ -1,4 +1,5 @@
-// Ingest is the write API: events come in over HTTP and go to Kafka.
+// Ingest is the write API: events come in over HTTP and go to Kafka, and
+// outcomes come back.
 package main
 
 import (
@@ -11,7 +12,7 @@ import (
 
 var binary = service.Binary[ingest.Settings]{
 	Name:     "ingest",
-	About:    "The write API: takes events over HTTP, one, many or a stream, and answers once Kafka has them.",
+	About:    "The write API: takes events over HTTP, one, many or a stream, and answers once Kafka has them, or once it is decided what became of them.",
 	Defaults: ingest.Defaults(),
 	Run:      ingest.Run,
 }

@@ -51,6 +51,7 @@ func (s *screen) examples(a addresses, user string, now time.Time) {
 		{"Give and use credits", []string{
 			fmt.Sprintf(`curl --json '{"grant_id":"gift-1","amount":10000,"expires_at":"%s"}' %s/v1/users/%s/grants`, at(now.AddDate(0, 0, 5)), url(a.ingest), user),
 			fmt.Sprintf(`curl --json '{"amount":250}' %s/v1/users/%s/subtracts`, url(a.ingest), user),
+			fmt.Sprintf(`curl --json '{"event_id":"spend-1","amount":400}' %s/v1/users/%s/spends`, url(a.ingest), user),
 			fmt.Sprintf(`echo '%s' | kcat -b %s -P -t subtracts -k %s -X topic.partitioner=murmur2_random`, spend, a.kafka, user),
 		}},
 		{"Ask: now, half an hour ago, in a week", []string{
