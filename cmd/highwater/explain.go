@@ -48,6 +48,9 @@ type explainAnswer struct {
 	Sums    struct {
 		Credited, Available, Held, Consumed, Expired, Revoked, Sent json.Number
 	} `json:"sums"`
+	Short struct {
+		Events, Amount int64
+	} `json:"short"`
 	Grants struct {
 		Items      []explainedGrant `json:"items"`
 		NextCursor *string          `json:"next_cursor"`
@@ -123,6 +126,9 @@ func (a *explainAnswer) show(to io.Writer) {
 	fmt.Fprintf(to, "  balance   %s = %s available - %s owed\n", plain.Number(*a.Balance), wide(s.Available), plain.Number(a.Debt))
 	fmt.Fprintf(to, "  credited  %s = %s available + %s held + %s used + %s expired + %s revoked + %s sent\n",
 		wide(s.Credited), wide(s.Available), wide(s.Held), wide(s.Consumed), wide(s.Expired), wide(s.Revoked), wide(s.Sent))
+	if n := a.Short.Events; n > 0 {
+		fmt.Fprintf(to, "  missed    %s, by %s that wanted more than there was\n", plain.Number(a.Short.Amount), plain.Count(n, "event", "events"))
+	}
 	for i := range a.Grants.Items {
 		fmt.Fprintln(to)
 		a.Grants.Items[i].show(to)

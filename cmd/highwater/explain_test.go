@@ -21,7 +21,7 @@ func answering(t *testing.T, answer string) (address string, asked *string) {
 }
 
 const explained = `{"user_id":"dora","asset":"credits","at":"2026-01-05T00:00:00.000000Z","balance":48,"held":25,"debt":0,
-"sums":{"credited":18446744073709551616,"available":48,"held":25,"consumed":40,"expired":25,"revoked":0,"sent":12},"grant_count":4,
+"sums":{"credited":18446744073709551616,"available":48,"held":25,"consumed":40,"expired":25,"revoked":0,"sent":12},"short":{"events":2,"amount":1500},"grant_count":4,
 "grants":{"items":[
  {"grant_id":"g1","state":"expired","at":"2026-01-01T00:00:00.000000Z","event_id":"e1","kind":"grant","counterparty":null,"origin":null,"amount":100,
   "effective_at":"2026-01-01T00:00:00.000000Z","expires_at":"2026-01-03T00:00:00.000000Z","available":0,"held":25,"uses":[
@@ -51,6 +51,7 @@ func TestExplainTellsAPerson(t *testing.T) {
 	want := `dora, credits, at 2026-01-05 00:00:00
   balance   48 = 48 available - 0 owed
   credited  18446744073709551616 = 48 available + 25 held + 40 used + 25 expired + 0 revoked + 12 sent
+  missed    1,500, by 2 events that wanted more than there was
 
   g1: 100 granted by e1 at 2026-01-01 00:00:00, expired 2026-01-03 00:00:00
     2026-01-02 00:00:00       -30  spend s1

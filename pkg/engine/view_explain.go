@@ -137,6 +137,10 @@ type Explanation struct {
 	More       bool
 	GrantCount int
 	Debts      []ExplainedDebt
+	// Short is how many events ran short at their places, and Missed of how
+	// much, whether or not that was owed. A hold's captures count, not itself.
+	Short  int
+	Missed int64
 	// LastAt is the time of the newest thing in it, NoTime for none.
 	LastAt event.Time
 }
@@ -164,5 +168,6 @@ func (v *View) Explain(a *Account, at event.Time, w Wanted) *Explanation {
 	x.Grants, x.More = t.page(&x.State)
 	x.Sums, x.GrantCount = t.sums, len(t.grants)
 	x.Debts = t.debts(&x.State)
+	x.Short, x.Missed = t.short, t.missed
 	return x
 }

@@ -35,6 +35,16 @@ func (y *eyes) explains(v *engine.View, a *engine.Account, line *oracle.Timeline
 		}
 	}
 	items := line.UpTo(event.EndOf(at))
+	short, missed := 0, int64(0)
+	for _, it := range items {
+		if n := it.Result.Shortfall; n > 0 && it.Kind != event.Hold {
+			short++
+			missed += n
+		}
+	}
+	if x.Short != short || x.Missed != missed {
+		return fmt.Errorf("%d events missed %d, want %d and %d", x.Short, x.Missed, short, missed)
+	}
 	if err := tellsEverySlice(x.Grants, items); err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ type teller struct {
 	draws map[string]*draws
 	// shorts are the events that ran short under debt.
 	shorts map[string]short
+	// short and missed count all events that ran short.
+	short  int
+	missed int64
 
 	// The step that is told.
 	r    *replay
@@ -329,10 +332,16 @@ func (t *teller) giveBack(from Bucket, parts []part) {
 	}
 }
 
-// runShort remembers an event that owes what it missed.
+// runShort counts an event that missed something, and remembers one that owes
+// it.
 func (t *teller) runShort() {
 	did := t.r.did
-	if did == nil || t.r.result.Shortfall == 0 || t.kind == event.Hold || !did.Marks.Has(event.DebtMark) {
+	if did == nil || t.r.result.Shortfall == 0 || t.kind == event.Hold {
+		return
+	}
+	t.short++
+	t.missed += t.r.result.Shortfall
+	if !did.Marks.Has(event.DebtMark) {
 		return
 	}
 	of := t.id

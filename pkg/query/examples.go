@@ -23,7 +23,7 @@ const (
 		"holds":[` + holdExample + `],"more_holds":0,"next_change_at":"2026-01-10T00:00:00.000000Z","final":true,"watermark":"2026-01-05T00:00:10.000000Z",
 		"position":"ledger/3/18","positions":["grants/3/7","subtracts/3/41","ledger/3/18"]}`
 	explainExample = `{"user_id":"alice","asset":"credits","at":"2026-01-05T00:00:00.000000Z","balance":25,"held":25,"debt":0,
-		"sums":{"credited":100,"available":25,"held":25,"consumed":50,"expired":0,"revoked":0,"sent":0},"grant_count":1,
+		"sums":{"credited":100,"available":25,"held":25,"consumed":50,"expired":0,"revoked":0,"sent":0},"short":{"events":0,"amount":0},"grant_count":1,
 		"grants":{"items":[{"grant_id":"g1","state":"usable","at":"2026-01-01T00:00:00.000000Z","event_id":"e1","kind":"grant","counterparty":null,"origin":null,
 			"amount":100,"effective_at":"2026-01-01T00:00:00.000000Z","expires_at":"2026-02-01T00:00:00.000000Z","priority":0,
 			"available":25,"held":25,"consumed":50,"expired":0,"revoked":0,"sent":0,"restored":0,"uses":[

@@ -20,6 +20,7 @@ type explainAnswer struct {
 	At     instant `json:"at"`
 	balances
 	Sums        sums                   `json:"sums"`
+	Short       missed                 `json:"short"`
 	GrantCount  int                    `json:"grant_count"`
 	Grants      part[explainedGrant]   `json:"grants"`
 	Holds       []holdItem             `json:"holds"`
@@ -60,6 +61,12 @@ type sums struct {
 	Expired   *big.Int `json:"expired"`
 	Revoked   *big.Int `json:"revoked"`
 	Sent      *big.Int `json:"sent"`
+}
+
+// missed is what events ran short of.
+type missed struct {
+	Events int   `json:"events"`
+	Amount int64 `json:"amount"`
 }
 
 // explainedGrant is a grant and what happened to it.
@@ -203,7 +210,7 @@ func (x *explainAnswer) fill(v view, a *engine.Account, w engine.Wanted, c curso
 	}
 	in := e.Sums.In
 	x.Sums = sums{e.Sums.Credited, in[engine.InAvailable], in[engine.InHeld], in[engine.InConsumed], in[engine.InExpired], in[engine.InRevoked], in[engine.InSent]}
-	x.GrantCount = e.GrantCount
+	x.GrantCount, x.Short = e.GrantCount, missed{e.Short, e.Missed}
 	if w.GrantID != "" && len(e.Grants) == 0 {
 		return api.Problemf(http.StatusNotFound, "unknown_grant", "grant_id", "this asset has no grant of this id up to %s", at)
 	}

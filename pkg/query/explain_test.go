@@ -48,6 +48,9 @@ func brief(x map[string]any) string {
 	s := x["sums"].(map[string]any)
 	fmt.Fprintf(&b, "balance %v held %v debt %v of %v: %v available %v held %v consumed %v expired %v revoked %v sent\n",
 		x["balance"], x["held"], x["debt"], s["credited"], s["available"], s["held"], s["consumed"], s["expired"], s["revoked"], s["sent"])
+	if short := x["short"].(map[string]any); short["events"] != 0.0 {
+		fmt.Fprintf(&b, "%v short of %v\n", short["events"], short["amount"])
+	}
 	for _, g := range x["grants"].(map[string]any)["items"].([]any) {
 		g := g.(map[string]any)
 		fmt.Fprintf(&b, "%v %v %v by %v %v", g["grant_id"], g["state"], g["amount"], g["kind"], g["event_id"])
@@ -135,6 +138,7 @@ func TestExplainDebts(t *testing.T) {
 	w.tick(1)
 	w.send(gems(op(event.Add, "ann", "e3", "", 6)))
 	want := `balance -9 held 0 debt 9 of 16: 0 available 0 held 16 consumed 0 expired 0 revoked 0 sent
+1 short of 15
 g1 usable 10 by grant e1
   subtract e2 10: available to consumed
 e3 usable 6 by add e3

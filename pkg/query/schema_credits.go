@@ -35,6 +35,7 @@ func explanationSchema(balances []api.Property) api.Schema {
 	sums := api.Object("Where everything that was ever credited is: credited = available + held + consumed + expired + revoked + sent. May have more than 64 bits.",
 		integer("credited", "Granted, added and received."), integer("available", "balance is that less debt."), integer("held", ""), integer("consumed", "Used, and not refunded."),
 		integer("expired", ""), integer("revoked", ""), integer("sent", "Transferred to others."))
+	short := api.Object("What events missed at their places, whether or not it was owed, repaid or undone since; no part of the sums.", integer("events", "How many."), integer("amount", ""))
 	debt := api.Object("What an event still owes.", word("event_id", ""), word("kind", ""), when("at", ""), integer("shortfall", "What it missed at its place."), integer("owed", "What of that is neither repaid nor undone."))
 	cause := api.Object("", word("event_id", ""), word("kind", ""), when("occurred_at", ""), member("input", positionText), integer("late_by", "Microseconds behind the newest thing said."))
 	change := api.Object("", integer("balance", ""), integer("held", ""), integer("debt", ""))
@@ -42,7 +43,7 @@ func explanationSchema(balances []api.Property) api.Schema {
 		member("change", change.OrNull().Described("By how much it changed what had been said about at; null where nothing had been.")),
 		integer("changed_entries", "How many entries it changed; /corrections has them."))
 	return api.Object("How an asset came to be what it is at one time.", append(append([]api.Property{word("user_id", ""), word("asset", ""), when("at", "")}, balances...),
-		member("sums", sums), integer("grant_count", "How many grants there were, future ones included."),
+		member("sums", sums), member("short", short), integer("grant_count", "How many grants there were, future ones included."),
 		member("grants", api.List(api.Ref("ExplainedGrant")).Described("In the order in which they came. Its next_cursor goes on with them, or with the uses of grant_id; the rest of the answer stays.")),
 		member("holds", api.Array(api.Ref("Hold"), "At most 100; /holds has all.")), integer("more_holds", ""),
 		member("debts", api.Array(debt, "In the order in which they are repaid; at most 100.")), integer("more_debts", ""),
