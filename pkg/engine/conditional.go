@@ -249,33 +249,32 @@ func (e *Engine) fits(a *account, op *event.Placed) bool {
 // knowsRestored reports whether the operation that would make a restored
 // grant is known and accepted.
 func (e *Engine) knowsRestored(u *user, a *account, grantID string) bool {
-	base, by := restoredBase(grantID)
-	if base == "" {
+	by, timeOut := restoredBy(grantID)
+	if by == "" {
 		return false
 	}
 	p := e.findParent(u, by)
 	if !p.found || p.number != a.number || p.op.Outcome != event.Accepted {
 		return false
 	}
-	if strings.HasPrefix(base, event.HoldExpired.String()+"/") {
+	if timeOut {
 		return p.op.Kind == event.Hold && p.op.ExpiresAt != event.NoTime
 	}
 	return p.op.Kind == event.Refund || p.op.Kind == event.Release
 }
 
-// restoredBase splits the id of a restored grant: what stands before its
-// number, and the event that would make it. Both are empty for any other id.
-func restoredBase(grantID string) (base, by string) {
+// restoredBy is the event that would make a restored grant of this id, and
+// whether it would by its time-out; "" for any other id.
+func restoredBy(grantID string) (id string, timeOut bool) {
 	i := strings.LastIndexByte(grantID, '/')
 	if i < 0 || !isNumber(grantID[i+1:]) {
-		return "", ""
+		return "", false
 	}
-	base = grantID[:i+1]
-	by = strings.TrimPrefix(grantID[:i], event.HoldExpired.String()+"/")
-	if by == "" || strings.IndexByte(by, '/') >= 0 {
-		return "", ""
+	id, timeOut = strings.CutPrefix(grantID[:i], event.HoldExpired.String()+"/")
+	if strings.IndexByte(id, '/') >= 0 {
+		return "", false
 	}
-	return base, by
+	return id, timeOut
 }
 
 // isNumber reports whether s is a decimal number as we write it.

@@ -189,9 +189,12 @@ func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
 	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref):
 		op.Marks |= event.KnownMark
 	case !found:
-		e.waitForGrant(u, a, op, op.Ref)
-		if base, _ := restoredBase(op.Ref); base != "" {
-			e.waitForGrant(u, a, op, base)
+		by, timeOut := restoredBy(op.Ref)
+		if by == "" || timeOut { // what a transfer brings may look like the latter
+			e.waitForGrant(u, a, op, op.Ref)
+		}
+		if by != "" {
+			e.waitForGrant(u, a, op, op.Ref[:strings.LastIndexByte(op.Ref, '/')+1])
 		}
 	}
 }
@@ -385,6 +388,10 @@ func (e *Engine) storeChecks(a *account) {
 		e.key = appendPlaced(e.key[:0], keyCheck, a.number, c.Place)
 		e.val = c.State.AppendTo(e.val[:0])
 		e.rows.Set(e.key, e.val)
+	}
+	for _, place := range a.line.Dropped() {
+		e.key = appendPlaced(e.key[:0], keyCheck, a.number, place)
+		e.rows.Delete(e.key)
 	}
 	a.line.Stored()
 	a.open -= a.line.Trim(keepChecks, a.open)

@@ -7,8 +7,12 @@ import (
 	"highwater/pkg/event"
 )
 
-// maxPart bounds the stretches and changes of one part of a correction.
-const maxPart = 500
+// maxPart bounds the stretches and changes of one part of a correction, and
+// maxPartBytes about how many bytes they have; one change alone may have more.
+const (
+	maxPart      = 500
+	maxPartBytes = 1 << 20
+)
 
 // publishEvery is the least time between two records of the watermarks topic.
 const publishEvery = 1_000_000
@@ -112,23 +116,53 @@ func (e *Engine) sayAlert(a *event.Alert) {
 	e.sink.Alert(a)
 }
 
-// sayCorrection cuts what changed into parts.
+// sayCorrection cuts what changed into parts, stretches first.
 func (e *Engine) sayCorrection(c *event.Correction, number uint64) {
 	stretches, changes := c.Changes, c.Entries
-	parts := (len(stretches) + len(changes) + maxPart - 1) / maxPart
-	if parts == 0 {
-		return
+	c.Parts = 0
+	for s, n := 0, 0; s < len(stretches) || n < len(changes); c.Parts++ {
+		more, moreChanges := partOf(stretches[s:], changes[n:])
+		s, n = s+more, n+moreChanges
 	}
-	c.Parts = int32(parts)
 	for c.Part = 1; c.Part <= c.Parts; c.Part++ {
-		n := min(maxPart, len(stretches))
-		m := min(maxPart-n, len(changes))
+		n, m := partOf(stretches, changes)
 		c.Changes, c.Entries = stretches[:n], changes[:m]
 		stretches, changes = stretches[n:], changes[m:]
 		c.Stamp = e.stamp(corrections)
 		e.sink.Correction(c)
 		e.keepCorrection(c, number)
 	}
+}
+
+// partOf is how many stretches and changes the next part of a correction has.
+func partOf(stretches []event.Stretch, changes []event.EntryChange) (n, m int) {
+	n = min(maxPart, len(stretches))
+	bytes := 0
+	for n+m < maxPart && m < len(changes) {
+		if bytes += changeBytes(&changes[m]); bytes > maxPartBytes && n+m > 0 {
+			break
+		}
+		m++
+	}
+	return n, m
+}
+
+// changeBytes is about how many bytes a change takes in a record.
+func changeBytes(c *event.EntryChange) int {
+	const change, slice = 120, 24
+	bytes := change + len(c.EventID)
+	for _, r := range [...]*event.Result{c.Before, c.After} {
+		if r == nil {
+			continue
+		}
+		for i := range r.Slices {
+			bytes += slice + len(r.Slices[i].GrantID)
+		}
+		for i := range r.Repaid {
+			bytes += slice + len(r.Repaid[i].GrantID) + len(r.Repaid[i].EventID)
+		}
+	}
+	return bytes
 }
 
 func (e *Engine) sayWatermark() {

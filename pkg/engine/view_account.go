@@ -2,6 +2,7 @@ package engine
 
 import (
 	"iter"
+	"strings"
 
 	"highwater/pkg/event"
 	"highwater/pkg/ledger"
@@ -154,7 +155,7 @@ func (s *Standing) noteRestored(r *replay) {
 	}
 	for i := range r.result.Slices {
 		slice := &r.result.Slices[i]
-		if base, _ := restoredBase(slice.GrantID); base == givenBackAs(r) {
+		if n, ok := strings.CutPrefix(slice.GrantID, givenBackAs(r)); ok && isNumber(n) {
 			if s.made == nil {
 				s.made = map[string]event.Amount{}
 			}

@@ -127,8 +127,8 @@ func (v *View) Granted(user, id string) (g Grant, ok bool) {
 // restored finds a restored grant in what a replay says of what gave it back,
 // past or to come.
 func (v *View) restored(user, id string) (g Grant, ok bool) {
-	base, by := restoredBase(id)
-	if base == "" {
+	by, timeOut := restoredBy(id)
+	if by == "" {
 		return g, false
 	}
 	number, place, ok := v.named(nameEvent, user, by)
@@ -136,7 +136,7 @@ func (v *View) restored(user, id string) (g Grant, ok bool) {
 	if !ok || !v.eventAt(number, place, &g.By) {
 		return g, false
 	}
-	if strings.HasPrefix(base, event.HoldExpired.String()+"/") {
+	if timeOut {
 		place = timeOutOf(&g.By)
 	}
 	if place.Time == event.NoTime || g.By.Kind == event.Hold && place.Due != event.DueHold {

@@ -8,6 +8,10 @@ import (
 	"highwater/pkg/timeline"
 )
 
+// MaxWaiting is how many operations of one user may wait at a time. One more is
+// decided at once: what waits is decided together, in one go.
+const MaxWaiting = 1000
+
 // loadWaiting counts the operations that wait, by user.
 func (e *Engine) loadWaiting() {
 	for key := range e.rows.Scan([]byte{keyChild}, []byte{keyChild + 1}) {
@@ -48,8 +52,10 @@ func (e *Engine) mustWait(u *user, op *event.Placed) bool {
 		return false
 	}
 	e.key = appendName(e.key[:0], nameEvent, u.id, op.Ref, e.key2)
-	_, known := e.rows.Get(e.key)
-	return !known
+	if _, known := e.rows.Get(e.key); known {
+		return false
+	}
+	return e.waiting[u.id] < MaxWaiting
 }
 
 // wait puts an operation among those that wait, and says so.
@@ -76,7 +82,7 @@ func (e *Engine) stopWaiting(a *account, at event.Place) (op *event.Placed, extr
 	op, extra = new(event.Placed), &event.Event{}
 	key := appendPlaced(nil, keyPending, a.number, at)
 	row, ok := e.rows.Get(key)
-	if !ok || !e.readEvent(key, slices.Clone(row), op, extra) {
+	if !ok || !e.readEvent(key, row, op, extra) {
 		e.fail(errCorruptKey)
 		return nil, nil
 	}

@@ -126,6 +126,13 @@ func (a *Account) Equal(b *Account) bool {
 		slices.EqualFunc(a.holds, b.holds, Hold.equal) && slices.EqualFunc(a.draws, b.draws, Draws.equal)
 }
 
+// Weight is about how many bytes the state's form has, told at once: how far
+// apart checkpoints of it should stand.
+func (a *Account) Weight() int {
+	const grant, debt, revoked, hold, draws = 48, 32, 24, 128, 160
+	return (len(a.usable)+len(a.future))*grant + len(a.debts)*debt + len(a.revoked)*revoked + len(a.holds)*hold + len(a.draws)*draws
+}
+
 // Bytes is about how much memory the state holds.
 func (a *Account) Bytes() int {
 	const grantBytes, debtBytes, holdBytes, drawsBytes = 96, 48, 112, 128

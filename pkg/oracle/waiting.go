@@ -12,9 +12,22 @@ func (m *Model) waits(e *event.Event) bool {
 	switch e.Kind {
 	case event.Refund, event.Capture, event.Release:
 		_, known := m.events[name{e.User, e.Ref}]
-		return !known && e.EffectiveTime() > m.watermark
+		return !known && e.EffectiveTime() > m.watermark && m.waitingOf(e.User) < maxWaiting
 	}
 	return false
+}
+
+// maxWaiting is how many operations of one user wait at a time.
+const maxWaiting = 1000
+
+func (m *Model) waitingOf(user string) int {
+	n := 0
+	for i := range m.waiting {
+		if m.waiting[i].Event.User == user {
+			n++
+		}
+	}
+	return n
 }
 
 // wait says that an operation is pending. It moves nothing else.

@@ -47,6 +47,9 @@ func (o *Order) LooksLike(p *Order) bool {
 	return !o.Live() || o.Status == p.Status && o.Placed.Time == p.Placed.Time && o.UpdatedAt == p.UpdatedAt && *o.Terms == *p.Terms
 }
 
+// Weight is small: an order's state never grows.
+func (o *Order) Weight() int { return 0 }
+
 // NextDue says that nothing happens to an order by itself.
 func (o *Order) NextDue() (event.Place, bool) { return event.Place{}, false }
 

@@ -14,8 +14,10 @@
 //     the op before it, due items included; Checks[0] stands before Ops[0].
 //   - I3: a Walker visits every place at which either replay does something,
 //     once, in order, up to where the replays agree for good or the end.
-//   - I4: behind each checkpoint lie at most 2 x [Stride] ops, up to the next
-//     one or the end.
+//   - I4: behind each checkpoint lie at most twice as many ops as belong there
+//     ([Stride], more behind a large state), up to the next one or the end.
+//   - I5: checkpoints cost in proportion to the ops between them: those with
+//     large states stand so far apart that replaying costs as much as copying.
 //
 // Use:
 //

@@ -7,8 +7,18 @@ import (
 	"highwater/pkg/event"
 )
 
-// Stride is how many ops lie between two checkpoints that appending makes.
+// Stride is how many ops lie between two checkpoints that appending makes,
+// at least; large states stand further apart (I5).
 const Stride = 32
+
+// opWeight is what an op costs to read and to replay, in the bytes of state
+// that cost as much to copy and to store.
+const opWeight = 256
+
+// stride is how many ops lie behind a checkpoint with this state.
+func stride[S any, M Machine[S]](state *S) int {
+	return max(Stride, M(state).Weight()/opWeight)
+}
 
 // Check is a copy of the state at one place.
 type Check[S any] struct {
@@ -31,6 +41,8 @@ type Timeline[S any, M Machine[S]] struct {
 	last int
 	// changed is how many checkpoints are Changed, at least.
 	changed int
+	// dropped are the places of checkpoints that were stored and are no more.
+	dropped []event.Place
 }
 
 // Changed reports whether a checkpoint may be Changed.
@@ -42,7 +54,12 @@ func (t *Timeline[S, M]) Stored() {
 		t.Checks[i].Changed = false
 	}
 	t.changed = 0
+	t.dropped = t.dropped[:0]
 }
+
+// Dropped are the places of checkpoints that are no more since the last
+// Stored.
+func (t *Timeline[S, M]) Dropped() []event.Place { return t.dropped }
 
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
@@ -56,7 +73,7 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
 	t.Ops = append(t.Ops, op)
-	if len(t.Ops)-t.last >= Stride {
+	if n := len(t.Ops) - t.last; n >= Stride && n >= stride[S, M](&t.Head) {
 		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
 		t.last = len(t.Ops)
 		t.changed++
@@ -139,6 +156,7 @@ func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, vi
 	for i := range edits {
 		t.put(&edits[i])
 	}
+	t.thin(from)
 	t.split(from, &w.New, &w.newResult)
 	t.last = t.Checks[len(t.Checks)-1].Index
 }
@@ -173,6 +191,26 @@ func (t *Timeline[S, M]) put(e *Edit) {
 	}
 }
 
+// thin keeps I5: it drops the checkpoints that changes have made too large to
+// stand so close behind another.
+func (t *Timeline[S, M]) thin(from int) {
+	kept := from
+	for i := from + 1; i < len(t.Checks); i++ {
+		c := &t.Checks[i]
+		apart := stride[S, M](&c.State)
+		if apart > Stride && c.Index-t.Checks[kept].Index < apart/2 {
+			t.dropped = append(t.dropped, c.Place)
+			t.changed++
+			continue
+		}
+		if kept++; kept != i {
+			t.Checks[kept] = *c
+		}
+	}
+	clear(t.Checks[kept+1:])
+	t.Checks = t.Checks[:kept+1]
+}
+
 // split keeps I4: it puts checkpoints into the stretches behind a checkpoint
 // that insertions made too long.
 func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
@@ -181,10 +219,11 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 		if from+1 < len(t.Checks) {
 			next = t.Checks[from+1].Index
 		}
-		if next-t.Checks[from].Index <= 2*Stride {
+		apart := stride[S, M](&t.Checks[from].State)
+		if next-t.Checks[from].Index <= 2*apart {
 			continue
 		}
-		index := t.Checks[from].Index + Stride
+		index := t.Checks[from].Index + apart
 		c := Check[S]{Index: index, Place: t.Ops[index-1].Place(), Changed: true}
 		t.StateAt(c.Place, state, scratch)
 		M(&c.State).CopyFrom(state)

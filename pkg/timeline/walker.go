@@ -18,6 +18,8 @@ type Machine[S any] interface {
 	Due(*event.Result)
 	// Apply performs an event.
 	Apply(*event.Placed, *event.Result)
+	// Weight is about how many bytes the state has, told at once.
+	Weight() int
 }
 
 // Edit is one place at which two histories differ: Old is what stands there

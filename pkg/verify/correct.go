@@ -7,7 +7,8 @@ import (
 	"highwater/pkg/kafka"
 )
 
-// maxPartItems is how many stretches and entries one part of a correction has.
+// maxPartItems is how many stretches and entries one part of a correction has
+// at most.
 const maxPartItems = 500
 
 // correct takes the corrections that an event caused, given the newest thing
@@ -24,7 +25,7 @@ func (w *walk) correct(p *published[event.Entry], place, head event.Place) {
 		k := &c.value
 		last := len(w.corrections) == 0 || !blames(&w.corrections[0].value, e)
 		items := len(k.Changes) + len(k.Entries)
-		if k.Part != part || last != (k.Part == k.Parts) || items > maxPartItems || items < maxPartItems && !last {
+		if k.Part != part || last != (k.Part == k.Parts) || items > maxPartItems || items == 0 {
 			w.fail(checkCorrections, "%s: part %d of %d with %d items, after %d parts", where(c.record), k.Part, k.Parts, items, part-1)
 		}
 		w.checkStretches(c, place)
