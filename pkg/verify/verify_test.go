@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"highwater/pkg/codec"
@@ -65,6 +66,19 @@ func TestALongAccountIsReplayedNowAndThen(t *testing.T) {
 		(*codec.Decoder).DecodeCorrection, (*codec.Encoder).AppendCorrection,
 		func(c *event.Correction) bool { return len(c.Changes) > 0 }, func(c *event.Correction) { c.Changes[0].Balance-- }))
 	if !slices.Contains(failed, checkTimelines) {
+		t.Error(said)
+	}
+}
+
+func TestATopicThatForgetsIsNoticed(t *testing.T) {
+	p := newPipeline(t)
+	p.run(t)
+	policy := "delete"
+	alter := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "cleanup.policy", Value: &policy}}
+	if _, err := kadm.NewClient(p.client).AlterTopicConfigs(t.Context(), alter, p.options.Names.Output(kafka.Balances)); err != nil {
+		t.Fatal(err)
+	}
+	if failed, said := p.verified(t, nil); !slices.Contains(failed, checkTopics) {
 		t.Error(said)
 	}
 }
