@@ -16,6 +16,10 @@
 //   - latency: at a steady rate, from handing an event to the producer to
 //     reading its entry, read committed. Both clocks are this process's own.
 //
+// Apart from that, [Spend] measures spends over HTTP on an installation that
+// runs already: how long they take, and where. It makes users of its own, which
+// stay, and tells every answer that can't be.
+//
 // The mix, in hundredths: 4 grants, 2 adds, 86 subtracts, 8 commands on orders;
 // 2 of them late by up to a minute, half of one a duplicate. Users are drawn
 // evenly, so that few accounts are hot.

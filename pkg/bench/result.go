@@ -48,14 +48,8 @@ type Latency struct {
 }
 
 func newLatency(rate int, over time.Duration, waits []time.Duration) *Latency {
-	slices.Sort(waits)
-	at := func(share float64) float64 {
-		if len(waits) == 0 {
-			return 0
-		}
-		return float64(waits[min(len(waits)-1, int(share*float64(len(waits))))].Microseconds()) / 1000
-	}
-	return &Latency{Rate: rate, Seconds: over.Seconds(), Events: len(waits), P50: at(0.5), P99: at(0.99), P999: at(0.999), Max: at(1)}
+	q := quantiles(waits)
+	return &Latency{Rate: rate, Seconds: over.Seconds(), Events: len(waits), P50: q.P50, P99: q.P99, P999: q.P999, Max: q.Max}
 }
 
 // Print writes the figures for people.
