@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"strconv"
 	"strings"
 
 	"highwater/pkg/event"
@@ -111,7 +110,8 @@ func (e *Engine) decideHeld(u *user, a *account, op *event.Placed, hold *parent,
 		use.captured += op.Amount
 		e.setUse(a, op.Ref, use)
 		e.key = appendCaptureKey(e.key[:0], a.number, op.Ref, op.Place())
-		e.rows.Set(e.key, strconv.AppendInt(nil, int64(op.Amount), 10))
+		e.val = appendCaptureRow(e.val[:0], op.Amount)
+		e.rows.Set(e.key, e.val)
 	}
 	return edits
 }
@@ -181,11 +181,11 @@ func (e *Engine) capturedBefore(a *account, holdID string, place event.Place) (s
 	from := appendCaptureKey(nil, a.number, holdID, event.Place{})
 	to := appendCaptureKey(nil, a.number, holdID, place)
 	for _, row := range e.rows.Scan(from, to) {
-		amount, err := strconv.ParseInt(string(row), 10, 64)
+		amount, err := readCaptureRow(string(row))
 		if err != nil {
-			e.fail(errCorruptKey)
+			e.fail(err)
 		}
-		sum += event.Amount(amount)
+		sum += amount
 	}
 	return sum
 }

@@ -155,7 +155,7 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 		id := op.GrantID()
 		e.key = appendName(e.key[:0], nameGrant, u.id, id, e.key2)
 		if _, taken := e.rows.Get(e.key); taken {
-			op.Outcome, op.Code = event.Rejected, event.GrantExists
+			reject(op, event.GrantExists)
 			return nil
 		}
 		if a.creditedHigh > 0 {
@@ -203,7 +203,7 @@ func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
 func addTotal(total *uint64, op *event.Placed) bool {
 	sum, carry := bits.Add64(*total, uint64(op.Amount), 0)
 	if carry != 0 || sum > event.MaxTotal {
-		op.Outcome, op.Code = event.Rejected, event.AmountOverflow
+		reject(op, event.AmountOverflow)
 		return false
 	}
 	*total = sum

@@ -52,7 +52,8 @@ const (
 	keyChild
 	// keyUse: number id -> what was taken of a spend or hold.
 	keyUse
-	// keyCapture: number hold_id 0 place -> amount of an accepted capture.
+	// keyCapture: number hold_id 0 place -> amount of an accepted capture. Like
+	// keyUse and keyVanished it stays for ever: a refund may come any day.
 	keyCapture
 	// keyLiveID: order_id 0 user -> number: a live order by its id.
 	keyLiveID

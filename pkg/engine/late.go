@@ -21,8 +21,7 @@ func (e *Engine) applyWithEdits(a *account, op *event.Placed, edits []timeline.E
 // without and with it, says its entry, and corrects what was said.
 func (e *Engine) applyLate(a *account, op *event.Placed, edits []timeline.Edit) {
 	at := op.Place()
-	i, _ := slices.BinarySearchFunc(edits, at, func(d timeline.Edit, p event.Place) int { return d.Place.Compare(p) })
-	edits = slices.Insert(edits, i, timeline.Edit{Place: at, New: op})
+	edits = append(edits, timeline.Edit{Place: at, New: op})
 	e.late.edits = edits
 	own := e.newResult()
 	e.correct(a, op, edits, own)

@@ -23,7 +23,8 @@ const (
 	streams
 )
 
-// meta is what the engine knows of the whole shard, version 1:
+// meta is what the engine knows of the whole shard, version 2 (1 had no
+// conditional operations beside it and was never released):
 //
 //	version | watermark | seen+1 of each input | committed_at | last account
 //	number | next seq of each stream | published watermark+1, when

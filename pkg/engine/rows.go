@@ -19,7 +19,7 @@ const (
 	wideHeadRowVersion = 2
 
 	windowRowVersion = 1
-	metaRowVersion   = 1
+	metaRowVersion   = 2
 )
 
 // Optional parts of an event row, in the order they stand in.
@@ -42,7 +42,8 @@ const (
 
 // An event row, version 1, as pack's parts:
 //
-//	version | kind byte | marks byte | parts
+//	version | kind byte | marks byte (the lower eight; what else is marked
+//	shows in the parts) | parts
 //	| arrived_at - time | processed_at - arrived_at | offset
 //	| the parts whose bit is set: occurred_at - time | outcome byte, code byte
 //	| amount | ref | to | effective_at | expires_at | priority
@@ -198,6 +199,9 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 	if parts&hasIncoming != 0 {
 		p.Incoming = readIncoming(&r)
 	}
+	if (p.Kind == event.Received) != (p.Incoming != nil) {
+		return fmt.Errorf("event row of %q: a %s with what only transfers bring, or without it", place.ID, p.Kind)
+	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("event row of %q: %w", place.ID, err)
 	}
@@ -323,6 +327,25 @@ func (s *use) decode(row string) error {
 		return fmt.Errorf("use row: %w", err)
 	}
 	return nil
+}
+
+// The row of an accepted capture, version 1: version | amount.
+const captureRowVersion = 1
+
+func appendCaptureRow(b []byte, amount event.Amount) []byte {
+	return pack.Uint(append(b, captureRowVersion), uint64(amount))
+}
+
+func readCaptureRow(row string) (event.Amount, error) {
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != captureRowVersion {
+		return 0, fmt.Errorf("capture row of version %d: this program reads version %d", v, captureRowVersion)
+	}
+	amount := event.Amount(r.Uint())
+	if err := r.Close(); err != nil {
+		return 0, fmt.Errorf("capture row: %w", err)
+	}
+	return amount, nil
 }
 
 func appendPlaceParts(b []byte, p event.Place) []byte {

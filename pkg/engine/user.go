@@ -176,7 +176,8 @@ func (e *Engine) resize(u *user) {
 
 // bytes is about how much memory an account holds.
 func (a *account) bytes() int {
-	size := accountBytes + a.recent.bytes() + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
+	const placeBytes = 64
+	size := accountBytes + a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
 	for i := range a.line.Checks {
 		size += a.line.Checks[i].State.Bytes()
 	}

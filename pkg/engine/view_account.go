@@ -145,6 +145,7 @@ func (v *View) standing(r *replay) (s Standing) {
 		}
 	}
 	s.State = r.state
+	s.State.DropBare(r.end.Time)
 	return s
 }
 

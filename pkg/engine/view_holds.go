@@ -3,7 +3,6 @@ package engine
 import (
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"highwater/pkg/event"
@@ -58,9 +57,8 @@ func (v *View) captured(a *Account, s *Standing, holdID string) (sum event.Amoun
 	keyBytes := len(from) - len(appendPlace(nil, event.Place{}))
 	var op event.Placed
 	for rows := v.read(from, to, false); rows.next(); {
-		amount, err := strconv.ParseInt(rows.value, 10, 64)
-		if err != nil {
-			v.ok(errCorruptKey)
+		amount, err := readCaptureRow(rows.value)
+		if !v.ok(err) {
 			return sum
 		}
 		if s.Known != always {
@@ -73,7 +71,7 @@ func (v *View) captured(a *Account, s *Standing, holdID string) (sum event.Amoun
 				continue
 			}
 		}
-		sum += event.Amount(amount)
+		sum += amount
 	}
 	return sum
 }

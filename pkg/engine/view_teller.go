@@ -283,6 +283,7 @@ func (t *teller) refund() {
 // takeBack takes an amount off the ends of lists, one part for each grant in
 // the order in which they are reached.
 func takeBack(amount int64, lists ...*[]part) (back []part) {
+	at := map[string]int{}
 	for _, list := range lists {
 		for n := len(*list); amount > 0 && n > 0; n = len(*list) {
 			last := &(*list)[n-1]
@@ -291,11 +292,12 @@ func takeBack(amount int64, lists ...*[]part) (back []part) {
 			if last.amount -= p.amount; last.amount == 0 {
 				*list = (*list)[:n-1]
 			}
-			if i := slices.IndexFunc(back, func(b part) bool { return b.grantID == p.grantID }); i >= 0 {
+			if i, seen := at[p.grantID]; seen {
 				back[i].amount += p.amount
-			} else {
-				back = append(back, p)
+				continue
 			}
+			at[p.grantID] = len(back)
+			back = append(back, p)
 		}
 	}
 	return back

@@ -87,6 +87,9 @@ func (e *Event) checkOperation() *Refusal {
 		if e.To == e.User {
 			return invalid("to_user_id", "a transfer to oneself moves nothing; name another user")
 		}
+		if e.User == HoldExpired.String() {
+			return invalid("user_id", "what %s sends would have the ids of grants that time-outs restore; transfer from another user", e.User)
+		}
 		return checkAmount(e.Amount, false)
 	case PlaceOrder:
 		return e.checkPlaceOrder()

@@ -49,8 +49,9 @@ type Account struct {
 	available int64
 	owed      int64
 	held      int64
-	// bare is how many holds have nothing set aside: no due item ends them.
-	bare int
+	// bareDue is at or before the earliest expires_at of the holds that have
+	// nothing set aside: no due item ends them. Zero is none.
+	bareDue event.Time
 	// due is the time of the next due item, or never. Zero means not known
 	// yet: the zero Account's.
 	due event.Time
@@ -115,7 +116,7 @@ func (a *Account) CopyFrom(b *Account) {
 	}
 	a.shared = b.shared
 	a.available, a.owed, a.held, a.due = b.available, b.owed, b.held, b.due
-	a.bare, a.overflowed = b.bare, b.overflowed
+	a.bareDue, a.overflowed = b.bareDue, b.overflowed
 }
 
 // Equal reports whether both states answer everything that follows alike.
@@ -201,9 +202,7 @@ func (a *Account) Due(r *event.Result) {
 // Apply performs an event at its place. The result starts out cleared.
 func (a *Account) Apply(op *event.Placed, r *event.Result) {
 	r.Amount = op.Amount
-	if a.bare > 0 {
-		a.dropBare(op.Time)
-	}
+	a.DropBare(op.Time)
 	if op.Outcome == event.Rejected {
 		r.Outcome, r.Code = op.Outcome, op.Code
 		r.After = a.Balances()

@@ -115,7 +115,7 @@ func (a *Account) Decode(row string) error {
 		pieces := a.holds[i].Pieces
 		a.held += int64(total(pieces))
 		if len(pieces) == 0 {
-			a.bare++
+			a.bareBy(a.holds[i].ExpiresAt)
 		}
 	}
 	a.findDue()

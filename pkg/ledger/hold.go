@@ -59,7 +59,7 @@ func (a *Account) hold(op *event.Placed, r *event.Result) {
 	i, _ := a.findHold(h.ID)
 	a.holds = slices.Insert(a.holds, i, h)
 	if len(pieces) == 0 {
-		a.bare++
+		a.bareBy(op.ExpiresAt)
 	} else if op.ExpiresAt != event.NoTime {
 		a.dueBy(op.ExpiresAt)
 	}
@@ -119,7 +119,7 @@ func (a *Account) timeOut(i int, r *event.Result) {
 // set aside.
 func (a *Account) shrinkHold(i int, amount event.Amount, pieces []Grant) {
 	h := &a.holds[i]
-	wasBare, wasDue := len(h.Pieces) == 0, h.ExpiresAt == a.due
+	wasDue := h.ExpiresAt == a.due
 	h.Left -= amount
 	h.Pieces = pieces
 	isBare := len(pieces) == 0
@@ -130,27 +130,40 @@ func (a *Account) shrinkHold(i int, amount event.Amount, pieces []Grant) {
 		id := h.ID
 		a.holds = slices.Delete(a.holds, i, i+1)
 		a.forgetEmpty(id)
-		if wasBare {
-			a.bare--
-		}
-	} else if isBare && !wasBare {
-		a.bare++
+	} else if isBare {
+		a.bareBy(h.ExpiresAt)
 	}
 	if isBare && wasDue {
 		a.findDue()
 	}
 }
 
-// dropBare forgets holds whose expires_at has passed and that had nothing to
-// give back.
-func (a *Account) dropBare(t event.Time) {
+// bareBy takes note that a hold that expires at t has nothing set aside.
+func (a *Account) bareBy(t event.Time) {
+	if t != event.NoTime && (a.bareDue == 0 || t < a.bareDue) {
+		a.bareDue = t
+	}
+}
+
+// DropBare forgets the holds whose expires_at has come by a time and that had
+// nothing to give back. Apply does it before an event; a reader does it for a
+// time without one.
+func (a *Account) DropBare(t event.Time) {
+	if a.bareDue == 0 || a.bareDue > t {
+		return
+	}
+	a.bareDue = 0
 	for i := 0; i < len(a.holds); {
 		h := &a.holds[i]
-		if len(h.Pieces) > 0 || h.ExpiresAt == event.NoTime || h.ExpiresAt > t {
+		switch {
+		case len(h.Pieces) > 0 || h.ExpiresAt == event.NoTime:
 			i++
-			continue
+		case h.ExpiresAt > t:
+			a.bareBy(h.ExpiresAt)
+			i++
+		default:
+			a.shrinkHold(i, h.Left, nil)
 		}
-		a.shrinkHold(i, h.Left, nil)
 	}
 }
 

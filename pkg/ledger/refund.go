@@ -82,10 +82,25 @@ func (a *Account) rememberCapture(op *event.Placed, consumed []Grant, shortfall 
 		return
 	}
 	d := &a.draws[i]
-	d.Consumed = append(slices.Clip(d.Consumed), consumed...)
+	d.Consumed = join(d.Consumed, consumed)
 	if shortfall > 0 {
 		d.Shorts = append(slices.Clip(d.Shorts), Debt{EventID: strings.Clone(op.ID), Amount: event.Amount(shortfall)})
 	}
+}
+
+// join makes a list of both; what comes from the same grant as what is last is
+// one part with it.
+func join(parts, more []Grant) []Grant {
+	joined := make([]Grant, len(parts), len(parts)+len(more))
+	copy(joined, parts)
+	for _, g := range more {
+		if last := len(joined) - 1; last >= 0 && joined[last].ID == g.ID {
+			joined[last].Remaining += g.Remaining
+			continue
+		}
+		joined = append(joined, g)
+	}
+	return joined
 }
 
 // rememberRepayment counts a repayment as drawn by the event that ran short.
@@ -99,7 +114,7 @@ func (a *Account) rememberRepayment(eventID string, g *Grant, amount event.Amoun
 		d.Shorts = lessen(d.Shorts, at, amount)
 		part := *g
 		part.ID, part.Remaining = strings.Clone(g.ID), amount
-		d.Repaid = append(slices.Clip(d.Repaid), part)
+		d.Repaid = join(d.Repaid, []Grant{part})
 		return
 	}
 }

@@ -122,7 +122,7 @@ func (s *Shard) readRemittance(rec *engine.Record, record *kgo.Record) *event.Re
 		return &event.Refusal{Code: event.UnknownSchema, Message: err.Error()}
 	}
 	if r := s.inPartition([]byte(s.remittance.To)); r != nil {
-		return r
+		return &event.Refusal{Code: event.UnknownSchema, Field: r.Field, Message: r.Message}
 	}
 	rec.Remittance = &s.remittance
 	return nil
