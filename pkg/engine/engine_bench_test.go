@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ type stream struct {
 	rec    engine.Record
 }
 
-func newStream(b *testing.B, users int, settled bool) *stream {
+func newStream(b testing.TB, users int, settled bool) *stream {
 	b.Helper()
 	s := &stream{rows: &blank{}, out: &deaf{}, now: 1_700_000_000_000_000}
 	var err error
@@ -96,7 +97,7 @@ func (s *stream) send(ev event.Event, at event.Time) {
 	if s.offset%1000 == 1 {
 		var ids []byte
 		for i := range int64(1000) {
-			ids = fmt.Appendf(ids, "e%010d", s.offset+i)
+			ids = strconv.AppendInt(ids, 10_000_000_000+s.offset+i, 10)
 		}
 		s.ids = string(ids)
 	}
@@ -117,33 +118,61 @@ func (s *stream) send(ev event.Event, at event.Time) {
 // 5,000 events at a time, commit included.
 func BenchmarkOnTime(b *testing.B) {
 	for _, settled := range []bool{false, true} {
-		b.Run(fmt.Sprintf("settled=%v", settled), func(b *testing.B) {
-			s := newStream(b, 100_000, settled)
-			r := rand.New(rand.NewPCG(1, 2))
-			b.ReportAllocs()
-			b.ResetTimer()
-			start := cpu()
-			rows, bytes := s.rows.sets, s.rows.bytes
-			for i := range b.N {
-				if i%batch == 0 {
-					s.now += batch * 100
-					s.e.Begin(s.now)
-				}
-				at := s.now + event.Time(i%batch)*100
-				s.send(event.Event{Kind: event.Subtract, User: s.users[r.IntN(len(s.users))], Amount: 5}, at)
-				if i%batch == batch-1 || i == b.N-1 {
-					if err := s.e.Commit(); err != nil {
-						b.Fatal(err)
-					}
-				}
+		b.Run(fmt.Sprintf("settled=%v", settled), func(b *testing.B) { onTime(b, event.Subtract, settled) })
+	}
+}
+
+// BenchmarkSpend is the same of spends, which are decided first.
+func BenchmarkSpend(b *testing.B) { onTime(b, event.Spend, false) }
+
+func onTime(b *testing.B, kind event.Kind, settled bool) {
+	b.Helper()
+	s := newStream(b, 100_000, settled)
+	r := rand.New(rand.NewPCG(1, 2))
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := cpu()
+	rows, bytes := s.rows.sets, s.rows.bytes
+	for i := range b.N {
+		if i%batch == 0 {
+			s.now += batch * 100
+			s.e.Begin(s.now)
+		}
+		at := s.now + event.Time(i%batch)*100
+		s.send(event.Event{Kind: kind, User: s.users[r.IntN(len(s.users))], Amount: 5}, at)
+		if i%batch == batch-1 || i == b.N-1 {
+			if err := s.e.Commit(); err != nil {
+				b.Fatal(err)
 			}
-			reportCPU(b, start)
-			b.ReportMetric(float64(s.rows.sets-rows)/float64(b.N), "rows/op")
-			b.ReportMetric(float64(s.rows.bytes-bytes)/float64(b.N), "rowbytes/op")
-			if s.out.deadLetters > 0 {
-				b.Fatalf("%d dead letters", s.out.deadLetters)
-			}
-		})
+		}
+	}
+	reportCPU(b, start)
+	b.ReportMetric(float64(s.rows.sets-rows)/float64(b.N), "rows/op")
+	b.ReportMetric(float64(s.rows.bytes-bytes)/float64(b.N), "rowbytes/op")
+	if s.out.deadLetters > 0 {
+		b.Fatalf("%d dead letters", s.out.deadLetters)
+	}
+}
+
+// Deciding about a spend that comes on time allocates nothing: it costs what a
+// subtract does.
+func TestASpendOnTimeAllocatesNothing(t *testing.T) {
+	s := newStream(t, 1, true)
+	s.e.Begin(s.now)
+	send := func(kind event.Kind) func() {
+		return func() {
+			s.now += 100
+			s.send(event.Event{Kind: kind, User: s.users[0], Amount: 5}, s.now)
+		}
+	}
+	const runs = 2000
+	// Both lie in the same growing lists, so that what these take shows in
+	// both: a fraction of an allocation, which AllocsPerRun leaves out.
+	if subtract, spend := testing.AllocsPerRun(runs, send(event.Subtract)), testing.AllocsPerRun(runs, send(event.Spend)); subtract != 0 || spend != 0 {
+		t.Errorf("a subtract on time makes %v allocations, a spend %v", subtract, spend)
+	}
+	if s.out.entries != 2*(runs+1)+1 || s.out.deadLetters > 0 {
+		t.Fatalf("%d entries, %d dead letters", s.out.entries, s.out.deadLetters)
 	}
 }
 
