@@ -38,6 +38,8 @@ type committer struct {
 	hooks   *hooks
 	todo    chan *flight
 	done    chan *flight
+	// knowsTopics tells that the client has learned where the changelog is.
+	knowsTopics bool
 
 	mu sync.Mutex
 	// wake ends the poll that the owner is in.
@@ -84,6 +86,9 @@ func (c *committer) carry(ctx context.Context, f *flight) error {
 	if err := c.produce(ctx, f); err != nil {
 		return fmt.Errorf("produce batch %d: %w", f.seq, err)
 	}
+	if !c.knowsTopics {
+		c.learnTopics()
+	}
 	c.metrics.spent(phaseProduce, began)
 	if c.hooks.produced != nil {
 		c.hooks.produced()
@@ -96,6 +101,18 @@ func (c *committer) carry(ctx context.Context, f *flight) error {
 	c.metrics.spent(phaseCommit, began)
 	f.offset = f.out.changes[len(f.out.changes)-1].Offset
 	return nil
+}
+
+// learnTopics waits until the client has stored what it learned of the topics
+// that it wrote for the first time. It lets go of records that waited for a
+// topic a moment before it stores the topic's partitions; a commit in between
+// finds no partition written, and silently aborts (franz-go v1.22.2,
+// storePartitionsUpdate and EndTransaction). Every transaction writes the
+// changelog: once that is stored, a commit is one.
+func (c *committer) learnTopics() {
+	// Forgetting a topic that it never had is done where topics are stored.
+	c.client.PurgeTopicsFromProducing("-")
+	c.knowsTopics = true
 }
 
 func (c *committer) commit(ctx context.Context) error {
