@@ -52,7 +52,7 @@ var rules = map[string]rule{
 	"pkg/shard":     {"codec engine event kafka replica state watermark", client + " " + codes + " " + metrics, "a shard puts the core, the store and Kafka together; processes and settings are for those above"},
 	"pkg/processor": {"codec engine event kafka replica service shard state", client + " " + codes + " " + metrics + " " + pebble, "a processor decides which shards run; it never touches an event"},
 	"pkg/api":       {"event service", "github.com/danielgtaylor/huma/v2 " + metrics, "what both HTTP services have in common knows neither of them"},
-	"pkg/ingest":    {"api codec event kafka service", client + " " + codes + " " + metrics + " github.com/danielgtaylor/huma/v2", "ingest hands events to Kafka: it must not know state or answers"},
+	"pkg/ingest":    {"api codec event kafka service", client + " " + codes + " " + metrics + " github.com/danielgtaylor/huma/v2", "ingest hands events to Kafka and reads what became of them: it must not know state, nor decide"},
 	"pkg/query": {"api codec engine event kafka ledger order replica service state timeline",
 		client + " " + codes + " " + metrics + " " + pebble + " github.com/danielgtaylor/huma/v2", "query answers from a replica, with the engine's own code; it never processes"},
 	"pkg/service": {"", client + " github.com/twmb/franz-go/pkg/sasl github.com/alecthomas/kong gopkg.in/yaml.v3 " + metrics,
