@@ -145,6 +145,10 @@ func (e *Engine) Process(rec *Record) {
 	u := e.user(ev.User)
 	fromFuture := ev.OccurredAt > e.now.Add(e.cfg.FutureSkew)
 	known, same := e.recall(u, ev)
+	if r := ev.CheckFilledIn(); r != nil && !(known && same) {
+		e.refuse(rec, r)
+		return
+	}
 	switch {
 	case known && same:
 		// Said already: a duplicate has no effect but on the watermark.

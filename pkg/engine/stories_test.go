@@ -274,7 +274,10 @@ func TestEveryReadingIsARule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := map[string]string{"25": "records of more than max.event.bytes are refused before the engine sees them"}
+	shell := map[string]string{
+		"25": "records of more than max.event.bytes are refused before the engine sees them",
+		"42": "what a retry over HTTP is answered with is found by ingest",
+	}
 	all := rules(t)
 	readings := regexp.MustCompile(`(?m)^(\d+)\. `).FindAllStringSubmatch(string(text), -1)
 	if len(readings) == 0 {

@@ -73,7 +73,7 @@ func (e *Event) checkOperation() *Refusal {
 		if r := checkAmount(e.Amount, false); r != nil {
 			return r
 		}
-		return checkExpiry(e.ExpiresAt, e.OccurredAt, "occurred_at")
+		return e.checkExpiry()
 	case Refund:
 		return e.checkReference("spend_id", true)
 	case Capture:
@@ -114,7 +114,7 @@ func (e *Event) checkGrant() *Refusal {
 	if e.Priority < 0 || e.Priority > MaxPriority {
 		return invalid("priority", "%d is outside 0 to %d", e.Priority, MaxPriority)
 	}
-	return checkExpiry(e.ExpiresAt, e.UsableFrom(), "effective_at")
+	return e.checkExpiry()
 }
 
 func (e *Event) checkReference(field string, amount bool) *Refusal {
@@ -230,15 +230,42 @@ func checkAmount(a Amount, optional bool) *Refusal {
 	return nil
 }
 
-func checkExpiry(expires, from Time, fromField string) *Refusal {
-	if expires == NoTime {
+func (e *Event) checkExpiry() *Refusal {
+	if e.ExpiresAt != NoTime && !e.ExpiresAt.Valid() {
+		return invalid("expires_at", "%d is outside 0 to %d microseconds since 1970", e.ExpiresAt, MaxTime)
+	}
+	if e.beginsWhenFilledIn() {
 		return nil
 	}
-	if !expires.Valid() {
-		return invalid("expires_at", "%d is outside 0 to %d microseconds since 1970", expires, MaxTime)
+	return e.checkLife()
+}
+
+// beginsWhenFilledIn reports whether the event's life begins at a time that
+// its producer didn't give.
+func (e *Event) beginsWhenFilledIn() bool { return !e.TimeGiven && e.EffectiveAt == NoTime }
+
+// checkLife checks that what the event makes begins before it ends.
+func (e *Event) checkLife() *Refusal {
+	field := "occurred_at"
+	if e.Kind == Grant {
+		field = "effective_at"
 	}
-	if expires <= from {
-		return invalid("expires_at", "%s is not after %s %s; leave it out for credits that don't expire", expires, fromField, from)
+	if from := e.UsableFrom(); e.ExpiresAt != NoTime && e.ExpiresAt <= from {
+		return invalid("expires_at", "%s is not after %s %s; leave it out for credits that don't expire", e.ExpiresAt, field, from)
+	}
+	return nil
+}
+
+// CheckFilledIn checks what Check leaves out: whether an event whose time was
+// filled in on the way ends before that. It must be asked only of an event
+// whose id is new: a copy of one that was taken may well come after its end.
+func (e *Event) CheckFilledIn() *Refusal {
+	if !e.beginsWhenFilledIn() {
+		return nil
+	}
+	switch e.Kind {
+	case Grant, Add, Hold:
+		return e.checkLife()
 	}
 	return nil
 }

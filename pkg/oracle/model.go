@@ -153,8 +153,13 @@ func (m *Model) take(a Arrival) bool {
 	}
 	future := int64(e.OccurredAt) > int64(m.now)+m.config.FutureSkew
 	known, isKnown := m.events[name{e.User, e.ID}]
+	isCopy := isKnown && known.event.SameContent(e)
+	if r := e.CheckFilledIn(); r != nil && !isCopy {
+		m.putAside(*r)
+		return false
+	}
 	switch {
-	case isKnown && known.event.SameContent(e):
+	case isCopy:
 		return !future
 	case future:
 		m.putAside(event.Refusal{Code: event.FromTheFuture, Field: "occurred_at", Message: "is too far ahead of the clock"})

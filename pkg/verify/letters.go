@@ -88,6 +88,10 @@ func (h *history) wrongCode(in *input, accepted map[userEvent]*event.Entry) stri
 		if code != want {
 			return fmt.Sprintf("expected was %s", want)
 		}
+	case code == event.Invalid:
+		if e.CheckFilledIn() == nil {
+			return "it breaks no rule"
+		}
 	case code == event.FromTheFuture:
 		if int64(e.OccurredAt) <= int64(clock)+h.v.FutureSkew {
 			return fmt.Sprintf("%s isn't %d s ahead of the clock, which was %s", e.OccurredAt, h.v.FutureSkew/1_000_000, clock)

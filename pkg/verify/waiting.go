@@ -58,9 +58,21 @@ func (w *waitingOps) entry(p *published[event.Entry], ev *event.Event) (decides 
 func (w *waitingOps) mustWait(e *event.Entry, ev *event.Event) bool {
 	switch ev.Kind {
 	case event.Capture, event.Release, event.Refund:
-		return w.decider.events[userEvent{ev.User, ev.Ref}] == nil && ev.EffectiveTime() > e.Watermark
+		return w.decider.events[userEvent{ev.User, ev.Ref}] == nil && ev.EffectiveTime() > e.Watermark && w.waitingOf(ev.User) < maxWaiting
 	}
 	return false
+}
+
+// maxWaiting is how many operations of one user wait at a time.
+const maxWaiting = 1000
+
+func (w *waitingOps) waitingOf(user string) (n int) {
+	for i := range w.ops {
+		if w.ops[i].event.User == user {
+			n++
+		}
+	}
+	return n
 }
 
 // ends takes the decision of an operation that waited.

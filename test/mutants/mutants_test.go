@@ -159,6 +159,8 @@ func TestMutantsAreCaught(t *testing.T) {
 				t.Errorf("%d random histories don't notice that %s", *histories, m.breaks)
 			case strings.Contains(out, "[build failed]"):
 				t.Errorf("the mutant doesn't compile:\n%s", out)
+			case strings.Contains(out, "test timed out") || strings.Contains(out, "signal: "):
+				t.Errorf("the run was ended, which proves nothing:\n%s", out)
 			default:
 				t.Logf("caught: %s", firstDifference(out))
 			}
