@@ -77,7 +77,9 @@ func TestCodes(t *testing.T) {
 	if p.Code != "malformed" || q.Code != "invalid" {
 		t.Errorf("%+v, %+v", p, q)
 	}
+	s.mu.Lock()
 	s.live["o"] = []string{"alice", "bob"}
+	s.mu.Unlock()
 	p = f.refusal(f.send("POST", "/v1/orders/o/cancel", ""), rows["ambiguous_order"].status)
 	q = f.refusal(f.send("POST", "/v1/orders/p/cancel", ""), rows["unknown_order"].status)
 	if p.Code != "ambiguous_order" || q.Code != "unknown_order" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +34,10 @@ type decision struct {
 	event.Event
 	// isGiven says that the sender chose the event_id: it may come again.
 	isGiven bool
-	began   time.Time
+	// began is when the whole request was there; until is how long its outcome
+	// is waited for.
+	began, until time.Time
+	preference   preference
 	// leave gives the request's slot back: who waits for an outcome keeps
 	// nobody from writing.
 	leave func()
@@ -42,7 +46,6 @@ type decision struct {
 // deciding makes a route of what reads its event.
 func (s *Service) deciding(read func(http.ResponseWriter, *http.Request, *api.Params) (*decision, error)) serving {
 	return func(w http.ResponseWriter, r *http.Request, p *api.Params) error {
-		began := time.Now()
 		leave, err := s.enter()
 		if err != nil {
 			return err
@@ -52,7 +55,7 @@ func (s *Service) deciding(read func(http.ResponseWriter, *http.Request, *api.Pa
 		if err != nil {
 			return err
 		}
-		d.began, d.leave = began, leave
+		d.leave = leave
 		return s.decideOne(w, r, d)
 	}
 }
@@ -72,7 +75,8 @@ func (s *Service) readDecision(w http.ResponseWriter, r *http.Request, o operati
 	if o.ref != "" {
 		g.Ref = p.Path(o.ref)
 	}
-	d := &decision{}
+	d := &decision{began: time.Now(), preference: preferenceOf(r, s.cfg.MaxWait)}
+	d.until = d.began.Add(d.preference.waits(s.cfg.OutcomeTimeout))
 	if err := s.parseOne(body, &g, key, &d.Event); err != nil {
 		return nil, err
 	}
@@ -83,9 +87,9 @@ func (s *Service) readDecision(w http.ResponseWriter, r *http.Request, o operati
 // decideOne writes an event, waits for its outcome and answers with it; where
 // there is none in time, with where to ask for it.
 func (s *Service) decideOne(w http.ResponseWriter, r *http.Request, d *decision) error {
-	preference := preferenceOf(r, s.cfg.MaxWait)
-	until := d.began.Add(preference.waits(s.cfg.OutcomeTimeout))
-	waiter, err := s.expect(r.Context(), d, until)
+	// They outlive the write, and mustn't keep the body that they are parts of.
+	d.User, d.ID = strings.Clone(d.User), strings.Clone(d.ID)
+	waiter, err := s.expect(r.Context(), d)
 	if err != nil {
 		return err
 	}
@@ -96,17 +100,18 @@ func (s *Service) decideOne(w http.ResponseWriter, r *http.Request, d *decision)
 	written := s.producer.write(&d.Event)
 	result := s.answer(written)
 	d.leave()
+	d.Event = event.Event{User: d.User, ID: d.ID}
 	if err := result.problem(); err != nil {
 		return err
 	}
 	var o *outcome
 	if waiter != nil {
 		waiter.recorded(written.position)
-		o = s.await(r.Context(), waiter, until, isRepeated)
+		o = s.await(r.Context(), waiter, d.until, isRepeated)
 	}
-	preference.apply(w.Header(), o == nil)
+	d.preference.apply(w.Header(), o == nil, o != nil || !time.Now().Before(d.until))
 	if o == nil {
-		w.Header().Set("Location", s.reads.entryURL(d.User, d.ID))
+		w.Header().Set("Location", s.reads.outcomeURL(d.User, d.ID, result.Position))
 		api.WriteJSON(w, http.StatusAccepted, mustJSON(&result))
 		return nil
 	}
@@ -116,8 +121,8 @@ func (s *Service) decideOne(w http.ResponseWriter, r *http.Request, d *decision)
 
 // expect begins to wait for an event's outcome, before the event is written
 // (I7). There is no waiter where nobody is to wait, or too many do already.
-func (s *Service) expect(ctx context.Context, d *decision, until time.Time) (*waiter, error) {
-	if !until.After(d.began) {
+func (s *Service) expect(ctx context.Context, d *decision) (*waiter, error) {
+	if !d.until.After(d.began) {
 		return nil, nil
 	}
 	ready, cancel := context.WithDeadline(ctx, d.began.Add(s.cfg.ProduceTimeout))
@@ -128,7 +133,7 @@ func (s *Service) expect(ctx context.Context, d *decision, until time.Time) (*wa
 		p.EventID = d.ID
 		return nil, p
 	}
-	following, cancel := context.WithDeadline(ctx, until)
+	following, cancel := context.WithDeadline(ctx, d.until)
 	defer cancel()
 	w := s.follower.expect(following, kafka.PartitionOf(d.User, s.topics.partitions), d.User, d.ID)
 	if w == nil {
@@ -150,25 +155,29 @@ func (s *Service) await(ctx context.Context, w *waiter, until time.Time, isRepea
 	if isRepeated || s.follower.mayMiss(w) {
 		quiet.Reset(0)
 	}
-	for {
+	for isOver := false; !isOver; {
 		select {
 		case <-w.done:
-			s.metrics.outcomeSeconds.Observe(time.Since(began).Seconds())
-			s.metrics.waits[w.outcome.source].Inc()
-			return w.outcome
+			isOver = true
 		case <-quiet.C:
 			asking.Go(func() { s.ask(waiting, w) })
-			continue
 		case <-waiting.Done():
+			isOver = true
 		case <-s.cfg.Stopping:
+			isOver = true
 		}
-		if ctx.Err() != nil {
-			s.metrics.waits[callerGone].Inc()
-		} else {
-			s.metrics.waits[timeUp].Inc()
-		}
-		return nil
 	}
+	switch {
+	case w.isDone(): // also where the wait ends in the same moment
+		s.metrics.outcomeSeconds.Observe(time.Since(began).Seconds())
+		s.metrics.waits[w.outcome.source].Inc()
+		return w.outcome
+	case ctx.Err() != nil:
+		s.metrics.waits[callerGone].Inc()
+	default:
+		s.metrics.waits[timeUp].Inc()
+	}
+	return nil
 }
 
 // ask asks the query service until it knows the outcome, or ctx ends.

@@ -56,12 +56,15 @@
 //     max.events.in.flight, one event by [codec.MaxEventBytes], an array by
 //     [MaxArrayEvents] and [MaxArrayBytes], waits by max.waiting.requests, what
 //     is read for them by max.followed.partitions, questions by
-//     max.query.requests.
+//     max.query.requests of each kind. A wait keeps the ids of its event, not
+//     the request's body.
 //   - I5: every wait ends: for Kafka after produce.timeout, for a stream's next
 //     event after stream.idle.timeout, for any other body after [BodyTimeout],
 //     for a reader of results after [AnswerTimeout], for an outcome after
-//     outcome.timeout or what Prefer says up to max.wait, when its caller goes,
-//     and when the service stops.
+//     outcome.timeout or what Prefer says up to max.wait, counted from the
+//     receipt of the whole request, for an order's user as long as for its
+//     outcome (but at least a second, at most produce.timeout), when its caller
+//     goes, and when the service stops.
 //   - I6: what is answered as an outcome is that of this event, or of one with
 //     its id and content: told by position, never by the id alone.
 //   - I7: a wait begins before its event is handed to Kafka, so that no outcome

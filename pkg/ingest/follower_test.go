@@ -307,6 +307,8 @@ func TestReadsAreChecked(t *testing.T) {
 		{`{"outcome":"accepted","code":null,` + input + `}`, true},
 		{`{"outcome":"rejected","code":"risk_limited",` + input + `}`, true},
 		{`{"outcome":"pending",` + input + `}`, true},
+		{`{"kind":"spend","outcome":"accepted",` + input + `}`, true},
+		{`{"kind":"received","outcome":"applied",` + input + `}`, false},
 		{`{"outcome":"perhaps",` + input + `}`, false},
 		{`{"outcome":"rejected","code":"why",` + input + `}`, false},
 		{`{"outcome":"accepted","input":null}`, false},

@@ -49,7 +49,7 @@ type Config struct {
 	MaxWait        time.Duration
 	// MaxWaiting bounds requests that wait for an outcome, MaxFollowed the
 	// partitions that are read for them, MaxReads their questions to the query
-	// service at a time.
+	// service at a time, of each kind.
 	MaxWaiting  int
 	MaxFollowed int
 	MaxReads    int
@@ -89,6 +89,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	f, err := newFollower(&cfg, m)
 	if err != nil {
+		p.client.Close()
 		return nil, fmt.Errorf("make a client for outcomes: %w", err)
 	}
 	s := &Service{

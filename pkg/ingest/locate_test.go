@@ -3,8 +3,10 @@ package ingest
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 const order = `{"event_id":%q,"order_id":%q,"currency":"EUR","amount":"1","price":"2"}`
@@ -48,7 +50,7 @@ func TestLocate(t *testing.T) {
 		t.Errorf("%s", again.body)
 	}
 	a := f.send("POST", "/v1/orders/o%201/cancel", `{"event_id":"e9"}`, "Prefer", "respond-async")
-	if f.recorded(a); a.header.Get("Location") != s.server.URL+"/v1/users/alice/entries/e9" {
+	if f.recorded(a); !strings.HasPrefix(a.header.Get("Location"), s.server.URL+"/v1/users/alice/entries/e9?min_position=orders%2F") {
 		t.Errorf("%v", a.header)
 	}
 }
@@ -91,6 +93,67 @@ func TestLocateRefuses(t *testing.T) {
 	if f.count() != before {
 		t.Error("something was recorded")
 	}
+}
+
+// I5: a query service that never answers keeps no command for long, nor a
+// service that stops.
+func TestLocateEnds(t *testing.T) {
+	asked := make(chan struct{}, 10)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	const slots = 2
+	f, _ := decidedFixture(t, func(c *Config) { c.QueryURL, c.MaxRequests, c.MaxReads = silent.URL, slots, slots })
+	cancels := func(prefer string) <-chan answer {
+		answers := make(chan answer, slots)
+		for range slots {
+			go func() { answers <- f.send("POST", "/v1/orders/o/cancel", "", "Prefer", prefer) }()
+		}
+		for range slots {
+			<-asked
+		}
+		return answers
+	}
+	began := time.Now()
+	for answers, i := cancels("wait=0"), 0; i < slots; i++ {
+		if p := f.refusal(<-answers, http.StatusServiceUnavailable); !strings.Contains(p.Detail, errNoAnswer.Error()) {
+			t.Errorf("%+v", p)
+		}
+	}
+	f.soonDone(began)
+	if f.metric("highwater_ingest_query_failures_total", "") != slots {
+		t.Error("the failures aren't counted")
+	}
+	// The slots of requests are free again.
+	f.entryOf(f.send("POST", spends, spend("e1", "")))
+
+	answers := cancels("wait=20")
+	began = time.Now()
+	close(f.stopping)
+	for range slots {
+		if p := f.refusal(<-answers, http.StatusServiceUnavailable); !strings.Contains(p.Detail, errStops.Error()) {
+			t.Errorf("%+v", p)
+		}
+	}
+	f.soonDone(began)
+	if f.count() != 1 {
+		t.Error("a cancel was recorded")
+	}
+}
+
+// Questions about outcomes, which may wait, keep no user from being found.
+func TestLocateHasItsOwnSlots(t *testing.T) {
+	f, s := decidedFixture(t, func(c *Config) { c.MaxReads = 1 })
+	f.entryOf(f.send("POST", "/v1/users/bob/orders", fmt.Sprintf(order, "p1", "o1")))
+	f.entryOf(f.send("POST", spends, spend("e1", "")))
+	release := s.hold()
+	again := f.sending(spend("e1", ""))
+	f.await("the question", func() bool { return f.metric("highwater_ingest_open_queries", "") == 1 })
+	f.recorded(f.send("POST", "/v1/orders/o1/pause", "", "Prefer", "wait=0"))
+	release()
+	f.entryOf(<-again)
 }
 
 // I4: what is remembered is bounded; the oldest goes first.

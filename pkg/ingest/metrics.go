@@ -55,7 +55,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		followSeconds:  hop("highwater_ingest_follow_seconds", "From the first wait on a partition until its outcomes are read."),
 		outcomeSeconds: hop("highwater_ingest_outcome_seconds", "From Kafka's acknowledgement of an event until its outcome is known here."),
 		readSeconds:    hop("highwater_ingest_query_seconds", "How long the query service took to answer a question."),
-		waitSeconds:    hop("highwater_ingest_wait_seconds", "From a request's arrival to its outcome, all hops together; those that were answered without aren't counted."),
+		waitSeconds:    hop("highwater_ingest_wait_seconds", "From the receipt of a whole request to its outcome, all hops together; those that were answered without aren't counted."),
 		followFailures: counter("highwater_ingest_follow_failures_total", "Times that outcomes couldn't be read from Kafka."),
 		readFailures:   counter("highwater_ingest_query_failures_total", "Questions that the query service didn't answer, or not yet."),
 		unreadable:     counter("highwater_ingest_unreadable_records_total", "Outcomes that were read from Kafka and couldn't be decoded."),
@@ -84,7 +84,7 @@ func (m *metrics) watch(registry prometheus.Registerer, s *Service) {
 		{"highwater_ingest_buffered_events", "Events that wait for Kafka; max.buffered.events bounds them.", func() int { return len(s.producer.slots) }},
 		{"highwater_ingest_open_waits", "Requests that wait for an outcome; max.waiting.requests bounds them.", func() int { n, _ := s.follower.count(); return n }},
 		{"highwater_ingest_followed_partitions", "Partitions whose outcomes are read; max.followed.partitions bounds them.", func() int { _, n := s.follower.count(); return n }},
-		{"highwater_ingest_open_queries", "Questions to the query service; max.query.requests bounds them.", func() int { return len(s.reads.slots) }},
+		{"highwater_ingest_open_queries", "Questions to the query service; max.query.requests bounds those about outcomes, and as many about users of orders.", func() int { return len(s.reads.outcomes) + len(s.reads.users) }},
 	} {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, func() float64 { return float64(g.count()) }))
 	}

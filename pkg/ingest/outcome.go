@@ -79,6 +79,7 @@ func outcomeOfLetter(r *kgo.Record, names kafka.Names) (outcome, error) {
 // outcomeOfJSON is what an entry says as the query service gives it.
 func outcomeOfJSON(text []byte) (outcome, error) {
 	var said struct {
+		Kind    string  `json:"kind"`
 		Outcome string  `json:"outcome"`
 		Code    *string `json:"code"`
 		Input   struct {
@@ -89,6 +90,9 @@ func outcomeOfJSON(text []byte) (outcome, error) {
 	}
 	if err := json.Unmarshal(text, &said); err != nil {
 		return outcome{}, err
+	}
+	if said.Kind == event.Received.String() {
+		return outcome{}, fmt.Errorf("kind: %s is of another user's event", said.Kind)
 	}
 	o := outcome{at: event.Position{Partition: said.Input.Partition, Offset: said.Input.Offset}, entry: text, source: fromQuery}
 	var ok bool

@@ -85,14 +85,16 @@ func (p preference) waits(otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// apply says in an answer what was heeded.
-func (p preference) apply(h http.Header, isAsync bool) {
+// apply says in an answer what was heeded: of a wait only one that lasted until
+// the outcome or the end of its time.
+func (p preference) apply(h http.Header, isAsync, hasWaited bool) {
 	var applied []string
 	if p.async && isAsync {
 		applied = append(applied, "respond-async")
 	}
-	if p.hasWait {
-		applied = append(applied, "wait="+strconv.Itoa(int(p.wait/time.Second)))
+	if p.hasWait && hasWaited {
+		// What max.wait cuts it to may have a fraction.
+		applied = append(applied, "wait="+strconv.FormatFloat(p.wait.Seconds(), 'f', -1, 64))
 	}
 	if applied != nil {
 		h.Set("Preference-Applied", strings.Join(applied, ", "))

@@ -42,10 +42,31 @@ func TestPreferences(t *testing.T) {
 				t.Errorf("waits %s, want %s", got, c.wait)
 			}
 			h := http.Header{}
-			if p.apply(h, true); h.Get("Preference-Applied") != c.applied {
+			if p.apply(h, true, true); h.Get("Preference-Applied") != c.applied {
 				t.Errorf("applied %q, want %q", h.Get("Preference-Applied"), c.applied)
 			}
 		})
+	}
+}
+
+// Only what was heeded is said.
+func TestAppliedPreferences(t *testing.T) {
+	r := &http.Request{Header: http.Header{"Prefer": {"respond-async, wait=5"}}}
+	for _, c := range []struct {
+		most               time.Duration
+		isAsync, hasWaited bool
+		applied            string
+	}{
+		{time.Minute, true, true, "respond-async, wait=5"},
+		{time.Minute, true, false, "respond-async"},
+		{time.Minute, false, true, "wait=5"},
+		{1500 * time.Millisecond, false, true, "wait=1.5"},
+	} {
+		h := http.Header{}
+		preferenceOf(r, c.most).apply(h, c.isAsync, c.hasWaited)
+		if got := h.Get("Preference-Applied"); got != c.applied {
+			t.Errorf("%+v: applied %q", c, got)
+		}
 	}
 }
 

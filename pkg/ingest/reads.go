@@ -27,11 +27,14 @@ const (
 
 // reads asks the query service.
 type reads struct {
-	url     string
-	client  *http.Client
-	slots   chan struct{}
-	logger  *slog.Logger
-	metrics *metrics
+	url    string
+	client *http.Client
+	// outcomes and users have a place for each question of their kind, which
+	// differ in patience: one about an outcome may wait at the query service for
+	// long, one about an order's user keeps an event from being written.
+	outcomes, users chan struct{}
+	logger          *slog.Logger
+	metrics         *metrics
 
 	mu sync.Mutex
 	// away, guarded by mu, says that the last question was not answered.
@@ -41,9 +44,9 @@ type reads struct {
 func newReads(cfg *Config, m *metrics) *reads {
 	return &reads{
 		url: strings.TrimSuffix(cfg.QueryURL, "/"), logger: cfg.Logger, metrics: m,
-		slots: make(chan struct{}, cfg.MaxReads),
+		outcomes: make(chan struct{}, cfg.MaxReads), users: make(chan struct{}, cfg.MaxReads),
 		client: &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, MaxIdleConns: cfg.MaxReads, MaxIdleConnsPerHost: cfg.MaxReads, IdleConnTimeout: readIdle,
+			Proxy: http.ProxyFromEnvironment, MaxIdleConns: 2 * cfg.MaxReads, MaxIdleConnsPerHost: 2 * cfg.MaxReads, IdleConnTimeout: readIdle,
 		}},
 	}
 }
@@ -59,9 +62,11 @@ func segment(id string) string {
 	return url.PathEscape(id)
 }
 
-// entryURL is where an event's outcome can be asked.
-func (q *reads) entryURL(user, id string) string {
-	return q.url + "/v1/users/" + segment(user) + "/entries/" + segment(id)
+// outcomeURL is where the outcome of an event can be asked that was recorded
+// at a position. Without the position, what isn't processed yet couldn't be
+// told from a dead letter.
+func (q *reads) outcomeURL(user, id, position string) string {
+	return q.url + "/v1/users/" + segment(user) + "/entries/" + segment(id) + "?min_position=" + url.QueryEscape(position)
 }
 
 // errNoEntry says that the query service has included a write and knows no
@@ -71,7 +76,7 @@ var errNoEntry = errors.New("there is no such entry")
 // entry is what the query service has of an event, once it has included the
 // record at a position.
 func (q *reads) entry(ctx context.Context, user, id string, at event.Position) (outcome, error) {
-	body, err := q.get(ctx, q.entryURL(user, id)+"?min_position="+kafka.FormatPosition(at))
+	body, err := q.get(ctx, q.outcomes, q.outcomeURL(user, id, kafka.FormatPosition(at)))
 	if err != nil {
 		return outcome{}, err
 	}
@@ -82,9 +87,16 @@ func (q *reads) entry(ctx context.Context, user, id string, at event.Position) (
 	return o, nil
 }
 
-// usersOf are users who have a live order of this id, at most two.
+// usersOf are users who have a live order of this id, at most two. Where ctx
+// ends, the error is its cause.
 func (q *reads) usersOf(ctx context.Context, orderID string) ([]string, error) {
-	body, err := q.get(ctx, q.url+"/v1/orders?current=true&limit=2&order_id="+url.QueryEscape(orderID))
+	body, err := q.get(ctx, q.users, q.url+"/v1/orders?current=true&limit=2&order_id="+url.QueryEscape(orderID))
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if errors.Is(err, errNoAnswer) {
+		q.note(err) // it was asked to wait for nothing
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +119,14 @@ func (q *reads) usersOf(ctx context.Context, orderID string) ([]string, error) {
 	return users, nil
 }
 
-// get is the body of a 200.
-func (q *reads) get(ctx context.Context, address string) ([]byte, error) {
+// errNoAnswer says that a question wasn't answered in time.
+var errNoAnswer = errors.New("the query service doesn't answer")
+
+// get is the body of a 200, asked in one of these slots.
+func (q *reads) get(ctx context.Context, slots chan struct{}, address string) ([]byte, error) {
 	select {
-	case q.slots <- struct{}{}:
-		defer func() { <-q.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

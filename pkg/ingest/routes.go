@@ -39,8 +39,8 @@ var appliedHeader = api.Param{
 }
 
 var locationHeader = api.Param{
-	Name: "Location", Schema: api.Schema{Type: "string", Format: "uri", Example: "http://127.0.0.1:8082/v1/users/alice/entries/e1"},
-	Description: "Where to ask for the outcome: the query service has nothing there until the event is processed.",
+	Name: "Location", Schema: api.Schema{Type: "string", Format: "uri", Example: "http://127.0.0.1:8082/v1/users/alice/entries/e1?min_position=ledger%2F3%2F1024"},
+	Description: "Where to ask the query service for the outcome: 200 is the entry, 503 says that the event isn't processed yet, 404 that it is a dead letter.",
 }
 
 // The problems of a write: a page of another site, a body too slow, too large,

@@ -51,8 +51,8 @@ type Waiting struct {
 	MaxWaiting int `name:"max-waiting-requests" default:"4096" min:"1" max:"1000000" help:"Most requests that wait for an outcome; further ones are answered with 202 once Kafka has their event."`
 	// MaxFollowed bounds the partitions whose outcomes are read.
 	MaxFollowed int `name:"max-followed-partitions" default:"1024" min:"1" max:"10000" help:"Most partitions whose outcomes are read at a time; those of further ones are asked of the query service."`
-	// MaxReads bounds questions to the query service.
-	MaxReads int `name:"max-query-requests" default:"64" min:"1" max:"10000" help:"Most questions to the query service at a time; further ones wait their turn."`
+	// MaxReads bounds questions to the query service, of each of the two kinds.
+	MaxReads int `name:"max-query-requests" default:"64" min:"1" max:"10000" help:"Most questions to the query service at a time about outcomes, and as many about users of orders; further ones wait their turn."`
 }
 
 // Validate refuses an address that can't be asked.

@@ -87,6 +87,16 @@ func (w *waiter) learns(o *outcome) {
 	}
 }
 
+// isDone reports whether there is an outcome.
+func (w *waiter) isDone() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // isBlind reports whether a sighting may have been missed. REQUIRES:
 // follower.mu.
 func (w *waiter) isBlind() bool { return w.of == nil || !w.of.live || w.missed }
