@@ -14,7 +14,13 @@ import (
 // post sends JSON to the write API, and gives the status and the answer.
 func (r *running) post(path, body string) (int, map[string]any) {
 	r.t.Helper()
-	answer, err := http.Post("http://"+r.address("write API")+path, "application/json", strings.NewReader(body))
+	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, "http://"+r.address("write API")+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Prefer", "wait=30") // the usual two seconds may not do on a busy machine
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		r.t.Fatal(err)
 	}
