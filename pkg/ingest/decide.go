@@ -15,10 +15,11 @@ import (
 
 const (
 	// askAfter is how long nothing is heard of an event before the query
-	// service is asked about it: much longer than it takes to decide one, so
-	// that what is asked about is mostly what was sent again, of which nothing
-	// is said. askPause is the pause before the next question.
-	askAfter = 100 * time.Millisecond
+	// service is asked about it, unless there is a reason to ask at once: so long
+	// that a processor that is slow, or being replaced, doesn't make everybody
+	// ask, which would keep it slow. Of a shorter wait it is half. askPause is
+	// the pause before the next question.
+	askAfter = time.Second
 	askPause = time.Second
 )
 
@@ -150,16 +151,21 @@ func (s *Service) await(ctx context.Context, w *waiter, until time.Time, isRepea
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	defer cancel()
-	quiet := time.NewTimer(s.askAfter)
+	quiet := time.NewTimer(min(s.askAfter, until.Sub(began)/2))
 	defer quiet.Stop()
 	if isRepeated || s.follower.mayMiss(w) {
 		quiet.Reset(0)
 	}
+	repeated := w.repeated
 	for isOver := false; !isOver; {
 		select {
 		case <-w.done:
 			isOver = true
+		case <-repeated:
+			quiet.Reset(0)
+			repeated = nil
 		case <-quiet.C:
+			repeated = nil
 			asking.Go(func() { s.ask(waiting, w) })
 		case <-waiting.Done():
 			isOver = true

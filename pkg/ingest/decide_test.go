@@ -109,6 +109,35 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// What is sent again through another instance is asked about as soon as the
+// first copy's outcome is read there, and otherwise before time is up.
+func TestRetryIsSeen(t *testing.T) {
+	f, s := decidedFixture(t, nil)
+	other := instance(t, s, f.broker, nil)
+	f.unasked()
+	other.unasked()
+	release := s.hold()
+	first := f.sending(spend("e1", ""))
+	f.await("the first copy", func() bool { return f.count() == 1 })
+	second := other.sending(spend("e1", ""))
+	f.await("the second copy", func() bool { return f.count() == 2 })
+	began := time.Now()
+	release()
+	if a, b := <-first, <-second; a.status != http.StatusOK || b.body != a.body {
+		t.Errorf("%+v, %+v", a, b)
+	}
+	// Without the sighting it would have been asked when half of the time is up.
+	if took := time.Since(began); took > patience/4 || s.questions() != 1 {
+		t.Errorf("it took %s and %d questions, want one question", took, s.questions())
+	}
+
+	third := instance(t, s, f.broker, nil)
+	third.unasked()
+	if a := third.send("POST", spends, spend("e1", ""), "Prefer", "wait=4"); a.status != http.StatusOK {
+		t.Errorf("%+v", a)
+	}
+}
+
 // Another content under the same id is a conflict, however it is asked.
 func TestConflict(t *testing.T) {
 	f, s := decidedFixture(t, nil)

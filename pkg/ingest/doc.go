@@ -30,7 +30,8 @@
 // An event that was there before makes no record at all. Its outcome is asked
 // of the query service, which waits until it has included the event's position
 // and then gives the entry it has under this event_id: at once, where this
-// instance remembers the id, else when nothing was heard for a while. An entry
+// instance remembers the id or reads another entry of it, else when nothing was
+// heard for a while. An entry
 // of another position is the outcome of an earlier copy, unless the two differ:
 // then a dead letter of ours says so, in the very transaction that made the
 // query service pass our position. So all letters up to now are read first.

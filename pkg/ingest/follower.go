@@ -242,7 +242,7 @@ func (of *followed) wake() {
 // wait already. The first one of a partition waits until it is followed, at
 // most until ctx ends.
 func (f *follower) expect(ctx context.Context, partition int32, user, id string) *waiter {
-	w := &waiter{follower: f, user: user, id: id, done: make(chan struct{})}
+	w := newWaiter(f, user, id)
 	if !f.admit(w, partition) {
 		return nil
 	}

@@ -84,7 +84,7 @@ func TestSightings(t *testing.T) {
 		{"the first is another", []*outcome{entry(3)}, []*outcome{entry(2)}, 4, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := &waiter{follower: &follower{}, done: make(chan struct{})}
+			w := newWaiter(&follower{}, "bob", "e")
 			for _, o := range c.before {
 				w.sees(o)
 			}
@@ -103,7 +103,8 @@ func TestSightings(t *testing.T) {
 			}
 		})
 	}
-	w := &waiter{follower: &follower{}, of: &followed{live: true}, done: make(chan struct{})}
+	w := newWaiter(&follower{}, "bob", "e")
+	w.of = &followed{live: true}
 	for i := range int64(maxEarly) {
 		w.sees(letter(i))
 	}

@@ -400,6 +400,7 @@ func instance(tb testing.TB, s *standIn, broker *kfake.Cluster, change func(*Con
 			change(c)
 		}
 	})
+	f.service.askAfter = 50 * time.Millisecond // many a test sends again through another instance
 	f.await("the topics", func() bool { return f.service.Ready(tb.Context()) == nil })
 	return f
 }

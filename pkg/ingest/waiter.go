@@ -21,6 +21,8 @@ type waiter struct {
 	of *followed
 	// done is closed when outcome is set.
 	done chan struct{}
+	// repeated is closed when other is set: the event was probably there before.
+	repeated chan struct{}
 
 	// These are guarded by the follower's mu. position is where the event is;
 	// zero until it is known. first is where another one of the same id and
@@ -34,6 +36,10 @@ type waiter struct {
 	missed bool
 	// other is the last decided entry of the same id at another position.
 	other *outcome
+}
+
+func newWaiter(f *follower, user, id string) *waiter {
+	return &waiter{follower: f, user: user, id: id, done: make(chan struct{}), repeated: make(chan struct{})}
 }
 
 // sees takes a sighting: an entry of the waiter's user and event, or a dead
@@ -51,6 +57,9 @@ func (w *waiter) sees(o *outcome) {
 		w.outcome = o
 		close(w.done)
 	case !o.isLetter():
+		if w.other == nil {
+			close(w.repeated)
+		}
 		w.other = o
 	}
 }
