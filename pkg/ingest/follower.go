@@ -154,10 +154,7 @@ func (f *follower) take(p kgo.FetchTopicPartition) {
 		return
 	}
 	stream := slices.Index(f.topics[:], p.Topic)
-	for _, r := range p.Records {
-		if r.Attrs.IsControl() || !f.isAwaited(stream, r) {
-			continue
-		}
+	for _, r := range f.awaited(stream, &p) {
 		if o, id, ok := f.read(stream, r); ok {
 			f.hand(r, id, &o)
 		}
@@ -165,17 +162,34 @@ func (f *follower) take(p kgo.FetchTopicPartition) {
 	f.advance(p.Partition, stream, p.Records[len(p.Records)-1].Offset+1)
 }
 
-// isAwaited reports whether somebody waits for a record of this user. What was
-// read before the partition was followed anew isn't.
-func (f *follower) isAwaited(stream int, r *kgo.Record) bool {
+// awaited are the records of users that somebody waits on now: who begins to
+// wait later writes later, and none of these is of that event. What was read
+// before the partition was followed anew isn't awaited.
+func (f *follower) awaited(stream int, p *kgo.FetchTopicPartition) (records []*kgo.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	of := f.partitions[p.Partition]
+	if of == nil || !of.live || len(of.waiting) == 0 {
+		return nil
+	}
+	for _, r := range p.Records {
+		if !r.Attrs.IsControl() && r.Offset >= of.next[stream] && len(of.waiting[string(r.Key)]) > 0 {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// isAwaited reports whether somebody waits for an event of a record's user.
+func (f *follower) isAwaited(r *kgo.Record, id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	of := f.partitions[r.Partition]
-	return of != nil && of.live && r.Offset >= of.next[stream] && len(of.waiting[string(r.Key)]) > 0
+	return of != nil && slices.ContainsFunc(of.waiting[string(r.Key)], func(w *waiter) bool { return w.id == id })
 }
 
-// read is the outcome in a record, and the event_id of its event where the
-// record says it.
+// read is the outcome in a record that somebody may wait for, and the event_id
+// of its event where the record says it.
 func (f *follower) read(stream int, r *kgo.Record) (o outcome, id string, ok bool) {
 	var err error
 	if stream == letterStream {
@@ -183,8 +197,9 @@ func (f *follower) read(stream int, r *kgo.Record) (o outcome, id string, ok boo
 	} else {
 		var e event.Entry
 		if err = f.decoder.DecodeEntry(r.Value, &e); err == nil {
-			if e.Kind == event.Received {
-				return outcome{}, "", false // another user's event
+			// One that was received is of another user's event.
+			if e.Kind == event.Received || !f.isAwaited(r, e.EventID) {
+				return outcome{}, "", false
 			}
 			o, id = outcomeOfEntry(&e), e.EventID
 		}
