@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"highwater/pkg/codec"
@@ -121,8 +122,13 @@ func (f *follower) run(ctx context.Context) {
 		fetches := f.client.PollFetches(ctx)
 		// Records first: they are not fetched again, whatever came with them.
 		fetches.EachPartition(f.take)
-		if err := f.failure(fetches); err != nil {
+		failed := f.failures(fetches)
+		if err := failed[everyPartition]; err != nil {
 			f.restart(err)
+			continue
+		}
+		for partition, err := range failed {
+			f.lose(partition, err)
 		}
 	}
 	sweeping.Wait()
@@ -133,8 +139,13 @@ func (f *follower) run(ctx context.Context) {
 	f.client.Close()
 }
 
-// failure is why reading can't go on as it is; nil where it can.
-func (f *follower) failure(fetches kgo.Fetches) (failed error) {
+// everyPartition stands for all of them; it is also kgo's word for a topic as
+// a whole.
+const everyPartition = -1
+
+// failures are why reading can't go on as it is, by partition.
+func (f *follower) failures(fetches kgo.Fetches) map[int32]error {
+	failed := make(map[int32]error)
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return // the poll's own end
@@ -143,9 +154,18 @@ func (f *follower) failure(fetches kgo.Fetches) (failed error) {
 			f.logger.Debug("outcomes can't be read; the client tries again", "topic", topic, "partition", partition, "error", err)
 			return
 		}
-		failed = fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		failed[partition] = fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		if isOfTopic(err) {
+			failed[everyPartition] = failed[partition]
+		}
 	})
 	return failed
+}
+
+// isOfTopic reports whether an error that comes with a partition is of its
+// topic: that is another one now, or can't be read at all.
+func isOfTopic(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID) || errors.Is(err, kerr.TopicAuthorizationFailed)
 }
 
 // take hands on what was read of one partition of a stream.
@@ -343,7 +363,7 @@ func (f *follower) isBegun(of *followed, ends map[string]int64, err error) bool 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !of.retryAt.IsZero() {
-		return false // all of them were given up meanwhile
+		return false // it was given up meanwhile
 	}
 	if err != nil {
 		of.giveUp()
@@ -379,9 +399,29 @@ func (f *follower) fail(err error) {
 	}
 }
 
-// restart gives up every partition, and what the client knows of the topics:
-// reading failed in a way that doesn't pass by itself. Later writes begin
-// anew; who waits now asks the query service.
+// lose gives up a partition: reading it failed in a way that doesn't pass by
+// itself. Later writes begin anew; who waits now asks the query service.
+func (f *follower) lose(partition int32, err error) {
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	f.mu.Lock()
+	f.fail(err)
+	if of := f.partitions[partition]; of != nil {
+		of.giveUp()
+	}
+	f.mu.Unlock()
+	f.unread([]int32{partition})
+}
+
+// unread makes the client read partitions no more. REQUIRES: f.changing.
+func (f *follower) unread(partitions []int32) {
+	f.client.RemoveConsumePartitions(map[string][]int32{
+		f.topics[entryStream]: partitions, f.topics[letterStream]: slices.Clone(partitions),
+	})
+}
+
+// restart gives up every partition, as lose does, and what the client knows of
+// the topics.
 func (f *follower) restart(err error) {
 	f.changing.Lock()
 	defer f.changing.Unlock()
@@ -425,7 +465,7 @@ func (f *follower) drop(before time.Time) {
 	}
 	f.mu.Unlock()
 	if idle != nil {
-		f.client.RemoveConsumePartitions(map[string][]int32{f.topics[entryStream]: idle, f.topics[letterStream]: slices.Clone(idle)})
+		f.unread(idle)
 	}
 }
 

@@ -145,6 +145,43 @@ func TestFollowerRestarts(t *testing.T) {
 	}
 }
 
+// Where one partition is lost, the others are read on.
+func TestOnePartitionIsLost(t *testing.T) {
+	f, s := decidedFixture(t, nil)
+	f.unasked()
+	others := "/v1/users/alice/spends"
+	lost, kept := kafka.PartitionOf("bob", partitions), kafka.PartitionOf("alice", partitions)
+	if lost == kept {
+		t.Fatal("the users are of one partition")
+	}
+	f.entryOf(f.send("POST", spends, spend("e1", "")))
+	f.entryOf(f.send("POST", others, spend("e1", "")))
+	followed := func(partition int32) (*followed, bool) {
+		f.service.follower.mu.Lock()
+		defer f.service.follower.mu.Unlock()
+		of := f.service.follower.partitions[partition]
+		return of, of.live
+	}
+	before, _ := followed(kept)
+	fault := f.broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Fetch}, Topic: f.names.Output(kafka.Entries), Partitions: []int32{lost}, Err: kerr.OffsetOutOfRange, Count: -1,
+	})
+	f.await("the loss", func() bool { _, isLive := followed(lost); return !isLive })
+	fault.Remove()
+	if of, isLive := followed(kept); of != before || !isLive {
+		t.Error("another partition was given up")
+	}
+	f.entryOf(f.send("POST", others, spend("e2", "")))
+	if n := f.ends(fromEntries); n != 3 || s.questions() != 0 {
+		t.Errorf("%v were read", n)
+	}
+	f.await("the lost one to be read again", func() bool {
+		before := f.ends(fromEntries)
+		f.entryOf(f.send("POST", spends, spend(newEventID(time.Now()), "")))
+		return f.ends(fromEntries) > before
+	})
+}
+
 // Leaders move, and outcomes come all the same.
 func TestLeadersMove(t *testing.T) {
 	broker, err := kfake.NewCluster(kfake.NumBrokers(3))
