@@ -247,6 +247,31 @@ func TestTimeUp(t *testing.T) {
 	})
 }
 
+// Time begins when the whole request is there.
+func TestSlowBody(t *testing.T) {
+	f, _ := decidedFixture(t, nil)
+	body, sender := io.Pipe()
+	go func() {
+		<-time.After(2100 * time.Millisecond) // longer than the wait
+		_, err := io.WriteString(sender, spend("e1", ""))
+		sender.CloseWithError(err)
+	}()
+	f.entryOf(f.do(f.request("POST", spends, body, "Content-Type", jsonType, "Prefer", "wait=2")))
+}
+
+// An outcome that is known when the wait ends is told.
+func TestOutcomeAtTheEnd(t *testing.T) {
+	f, _ := decidedFixture(t, nil)
+	close(f.stopping)
+	for range 50 {
+		w := newWaiter(f.service.follower, "bob", "e1")
+		w.learns(&outcome{source: fromEntries})
+		if f.service.await(t.Context(), w, time.Now(), false) == nil {
+			t.Fatal("an outcome was kept back")
+		}
+	}
+}
+
 // A caller who goes leaves nothing behind; a service that stops keeps nobody
 // waiting.
 func TestCallerGone(t *testing.T) {
