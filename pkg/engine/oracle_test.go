@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"highwater/pkg/engine"
@@ -133,14 +134,21 @@ func aPart(of uint64) uint64 { return max(*histories/of, 1) }
 func property(t *testing.T, of uint64, o gen.Options, check func(gen.Scenario) error) {
 	t.Helper()
 	t.Logf("%d histories from seed %d", aPart(of), *seed)
-	for n := range aPart(of) {
-		s := gen.Random(*seed+n, o)
-		if guarded(check, s) == nil {
-			continue
-		}
-		small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(check, s) != nil })
-		t.Fatalf("%v\n\nin the scenario\n%s\nreplay: go test ./pkg/engine -run %s -engine.seed=%d -engine.histories=1",
-			guarded(check, small), small, t.Name(), *seed+n)
+	const lanes = 2
+	for lane := range uint64(lanes) {
+		t.Run(fmt.Sprintf("lane%d", lane), func(t *testing.T) {
+			t.Parallel()
+			for n := lane; n < aPart(of); n += lanes {
+				s := gen.Random(*seed+n, o)
+				if guarded(check, s) == nil {
+					continue
+				}
+				small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(check, s) != nil })
+				name, _, _ := strings.Cut(t.Name(), "/")
+				t.Fatalf("%v\n\nin the scenario\n%s\nreplay: go test ./pkg/engine -run %s -engine.seed=%d -engine.histories=1",
+					guarded(check, small), small, name, *seed+n)
+			}
+		})
 	}
 }
 

@@ -67,6 +67,10 @@ const (
 	tickEvery = 100 * time.Millisecond
 	// publishEvery is how often positions are shown as a group's offsets.
 	publishEvery = 5 * time.Second
+	// awaitWithin and maxAwaitingBytes bound what records of one topic wait for
+	// older ones of another.
+	awaitWithin      = 500 * time.Millisecond
+	maxAwaitingBytes = 32 << 20
 	// landWithin bounds how long a graceful stop waits for the commit that is
 	// on its way.
 	landWithin = 10 * time.Second

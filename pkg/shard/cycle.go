@@ -46,7 +46,7 @@ func (s *Shard) step(ctx context.Context) error {
 	if s.halt != nil && s.flying == nil && !s.open.isOpen() {
 		return s.halt
 	}
-	if !s.inbox.empty() && !s.isFull() && s.halt == nil && !now.Before(s.heldUntil) {
+	if !s.inbox.empty() && !s.isFull() && s.halt == nil && !now.Before(s.heldUntil) && !s.awaits(now) {
 		return nil
 	}
 	return s.wait(waiting, wake)
@@ -60,7 +60,7 @@ func (s *Shard) wait(waiting context.Context, wake context.CancelFunc) error {
 	if due, ok := s.nextDue(); ok {
 		defer time.AfterFunc(due.Sub(began), wake).Stop()
 	}
-	if !s.inbox.empty() || s.isFull() || s.halt != nil {
+	if !s.inbox.empty() && !s.awaits(began) || s.isFull() || s.halt != nil {
 		<-waiting.Done()
 		return nil
 	}
@@ -78,6 +78,8 @@ func (s *Shard) nextDue() (due time.Time, ok bool) {
 		return time.Time{}, false
 	case s.open.isOpen() || s.engine.Busy():
 		return s.readyAt, true
+	case !s.inbox.empty() && s.awaits(time.Now()):
+		return s.lagsSince.Add(awaitWithin), true
 	case !s.inbox.empty():
 		return s.heldUntil, true
 	}
@@ -96,7 +98,7 @@ func (s *Shard) isFull() bool {
 // allows it, and waiting would bring nothing or has taken long enough.
 func (s *Shard) mayGo(now time.Time) bool {
 	return s.flying == nil && s.open.isOpen() && !now.Before(s.readyAt) &&
-		(s.inbox.empty() || s.isFull() || s.halt != nil || now.Before(s.heldUntil) || now.Sub(s.open.begun) >= maxBatchAge)
+		(s.inbox.empty() || s.awaits(now) || s.isFull() || s.halt != nil || now.Before(s.heldUntil) || now.Sub(s.open.begun) >= maxBatchAge)
 }
 
 // isTick reports whether the time may have something to say.

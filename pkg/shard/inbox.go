@@ -12,6 +12,7 @@ import (
 type inbox struct {
 	queues [kafka.ReadTopics]queue
 	count  int
+	bytes  int
 }
 
 // queue holds one partition's records in the order of their offsets.
@@ -20,6 +21,28 @@ type queue struct {
 	next    int
 	// headMillis is the append time of the record that comes next.
 	headMillis int64
+	// fetched is behind the newest record fetched, end is up to where the
+	// broker had records for a reader then.
+	fetched, end int64
+}
+
+// recordBytes is about what a record takes besides its key and value.
+const recordBytes = 200
+
+func sizeOf(r *kgo.Record) int { return recordBytes + len(r.Key) + len(r.Value) }
+
+// saw takes note of up to where the broker has records of a topic.
+func (b *inbox) saw(t event.Topic, end int64) { b.queues[t-event.Grants].end = end }
+
+// lags reports whether a topic of which nothing is here has more at the
+// broker: what is here of the others may have been appended after it.
+func (b *inbox) lags() bool {
+	for i := range b.queues {
+		if q := &b.queues[i]; q.next == len(q.records) && q.fetched < q.end {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *inbox) empty() bool { return b.count == 0 }
@@ -36,7 +59,11 @@ func (b *inbox) add(t event.Topic, records []*kgo.Record) {
 		q.headMillis = records[0].Timestamp.UnixMilli()
 	}
 	q.records = append(q.records, records...)
+	q.fetched = records[len(records)-1].Offset + 1
 	b.count += len(records)
+	for _, r := range records {
+		b.bytes += sizeOf(r)
+	}
 }
 
 // peek is the record to take next. REQUIRES: the inbox isn't empty.
@@ -55,6 +82,7 @@ func (b *inbox) peek() (event.Topic, *kgo.Record) {
 // drop takes away what peek showed.
 func (b *inbox) drop(t event.Topic) {
 	q := &b.queues[t-event.Grants]
+	b.bytes -= sizeOf(q.records[q.next])
 	q.next++
 	b.count--
 	if q.next < len(q.records) {
@@ -68,5 +96,5 @@ func (b *inbox) reset() {
 		clear(b.queues[i].records)
 		b.queues[i] = queue{records: b.queues[i].records[:0]}
 	}
-	b.count = 0
+	b.count, b.bytes = 0, 0
 }

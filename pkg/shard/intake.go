@@ -58,6 +58,9 @@ func (s *Shard) fill() {
 	defer s.cfg.Metrics.spent(phaseCompute, began)
 	var e event.Event
 	for n := 1; !s.inbox.empty() && !s.isFull(); n++ {
+		if s.inbox.lags() && s.awaits(time.Now()) {
+			return
+		}
 		topic, record := s.inbox.peek()
 		if !s.take(topic, record, &e) {
 			return
@@ -67,6 +70,21 @@ func (s *Shard) fill() {
 			return
 		}
 	}
+}
+
+// awaits reports whether records wait for older ones of another topic, which
+// the broker has and the client has not fetched yet: where there is a backlog,
+// a spend would be decided before the grants that were there long before it. It
+// waits neither long nor for ever more records.
+func (s *Shard) awaits(now time.Time) bool {
+	if !s.inbox.lags() {
+		s.lagsSince = time.Time{}
+		return false
+	}
+	if s.lagsSince.IsZero() {
+		s.lagsSince = now
+	}
+	return s.inbox.bytes < maxAwaitingBytes && now.Sub(s.lagsSince) < awaitWithin
 }
 
 // take processes one record; false where it can't be taken now.
@@ -180,6 +198,7 @@ func (s *Shard) receive(fetches kgo.Fetches) error {
 			return // the rest of the shards topic
 		}
 		s.inbox.add(topic, p.Records)
+		s.inbox.saw(topic, p.LastStableOffset)
 		if n := len(p.Records); n > 0 {
 			lag := p.HighWatermark - p.Records[n-1].Offset - 1
 			s.cfg.Metrics.lag.WithLabelValues(s.label, topic.String()).Set(float64(max(lag, 0)))

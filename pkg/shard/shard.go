@@ -57,6 +57,8 @@ type Shard struct {
 	// readyAt is when the pace allows the next produce, tickAt when the time
 	// may have something to say, heldUntil when the inbox may be looked at.
 	readyAt, tickAt, heldUntil time.Time
+	// lagsSince is since when the inbox lacks older records; zero if it doesn't.
+	lagsSince time.Time
 	// halt is why no more records are taken; what was taken is committed first.
 	halt error
 
