@@ -69,15 +69,15 @@ type stream struct {
 	rec    engine.Record
 }
 
-func newStream(b testing.TB, users int, settled bool) *stream {
-	b.Helper()
+func newStream(tb testing.TB, users int, settled bool) *stream {
+	tb.Helper()
 	s := &stream{rows: &blank{}, out: &deaf{}, now: 1_700_000_000_000_000}
 	var err error
 	s.e, err = engine.New(engine.Config{
 		Lateness: 10_000_000, IdleTimeout: 5_000_000, FutureSkew: 300_000_000, Settled: settled, CacheBytes: 8 << 30,
 	}, s.rows, s.out)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range users {
 		s.users = append(s.users, fmt.Sprintf("user-%06d", i))
@@ -87,7 +87,7 @@ func newStream(b testing.TB, users int, settled bool) *stream {
 		s.send(event.Event{Kind: event.Grant, User: u, Ref: "monthly", Amount: 1 << 40, ExpiresAt: s.now + 30*86_400_000_000}, s.now)
 	}
 	if err := s.e.Commit(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -14,6 +14,7 @@ import (
 // I1: what was published, entries and corrections folded, is the replay from
 // zero after every transaction.
 func TestFoldOfWhatIsPublishedIsTheReplay(t *testing.T) {
+	t.Parallel()
 	property(t, 20, gen.Options{TakeOvers: true}, func(s gen.Scenario) error {
 		h := newHost(s.Config, 0)
 		fold := oracle.NewFold()
@@ -44,6 +45,7 @@ func TestFoldOfWhatIsPublishedIsTheReplay(t *testing.T) {
 // Every order of arrival and every batching says the same of every event in
 // the end.
 func TestEveryArrivalOrderEndsAlike(t *testing.T) {
+	t.Parallel()
 	property(t, 20, gen.Options{OrderFree: true}, func(s gen.Scenario) error {
 		want, err := endOf(s)
 		if err != nil {

@@ -213,10 +213,12 @@ func sortKeepingSeqs[T any](records []T, look func(*T) (key string, seq *int64))
 // I1 to I4, I6, I7: what the engine publishes is what the oracle says, with
 // everything in memory and with nothing kept in memory.
 func TestEngineAgreesWithOracle(t *testing.T) {
+	t.Parallel()
 	property(t, 1, gen.Options{TakeOvers: true}, agrees(1<<30))
 }
 
 func TestEngineWithoutMemoryAgreesWithOracle(t *testing.T) {
+	t.Parallel()
 	property(t, 20, gen.Options{TakeOvers: true}, agrees(0))
 }
 
@@ -236,6 +238,7 @@ func TestLongHistoriesAgreeWithOracle(t *testing.T) {
 // Moves of the watermark that are cut into many transactions, with a new
 // owner after each, say the same as whole ones.
 func TestCutMovesAgreeWithOracle(t *testing.T) {
+	t.Parallel()
 	property(t, 20, gen.Options{TakeOvers: true}, func(s gen.Scenario) error {
 		h := newHost(s.Config, 0)
 		h.cfg.MaxMoves = 1

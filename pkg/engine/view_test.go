@@ -564,6 +564,7 @@ func (y *eyes) knownThen(v *engine.View) error {
 }
 
 func TestViewAgreesWithOracle(t *testing.T) {
+	t.Parallel()
 	property(t, 40, gen.Options{TakeOvers: true}, views(1<<30))
 }
 
