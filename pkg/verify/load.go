@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
@@ -78,7 +79,33 @@ func (v *verifier) catchUp(ctx context.Context, h *history, changelog *reader) (
 		return false, nil
 	}
 	v.report.count(checkCaughtUp, "partitions", 1)
-	return true, ctx.Err()
+	return true, v.awaitQuiet(ctx, h, changelog)
+}
+
+// How long the changelog must bring nothing to be quiet, and for how long at
+// most that is waited for.
+const (
+	quietFor    = 100 * time.Millisecond
+	quietWithin = 2 * time.Second
+)
+
+// awaitQuiet follows the changelog until nothing comes for a moment. A move of
+// the watermark that says very much is cut into transactions that follow each
+// other at once: a cut between them would miss what is about to be settled.
+func (v *verifier) awaitQuiet(ctx context.Context, h *history, changelog *reader) error {
+	for end := time.Now().Add(quietWithin); time.Now().Before(end); {
+		known := len(h.chain.transactions)
+		waiting, cancel := context.WithTimeout(ctx, quietFor)
+		_, err := changelog.poll(waiting, h.chain.take)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		if len(h.chain.transactions) == known {
+			break
+		}
+	}
+	return ctx.Err()
 }
 
 // behind says what the changelog hasn't taken of the inputs; "" for nothing.
