@@ -19,7 +19,7 @@ const (
 	// that a processor that is slow, or being replaced, doesn't make everybody
 	// ask, which would keep it slow. Of a shorter wait it is half. askPause is
 	// the pause before the next question.
-	askAfter = time.Second
+	askAfter = 250 * time.Millisecond
 	askPause = time.Second
 )
 
