@@ -67,6 +67,9 @@ const (
 	tickEvery = 100 * time.Millisecond
 	// publishEvery is how often positions are shown as a group's offsets.
 	publishEvery = 5 * time.Second
+	// answerWithin bounds one attempt at what a takeover asks and reads. The
+	// next one goes on where it ended.
+	answerWithin = 10 * time.Second
 	// awaitWithin and maxAwaitingBytes bound what records of one topic wait for
 	// older ones of another.
 	awaitWithin      = 500 * time.Millisecond

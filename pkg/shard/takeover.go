@@ -63,9 +63,16 @@ func (s *Shard) prepare(ctx context.Context) error {
 func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) error) error {
 	missing := 0
 	for {
-		err := do(ctx)
+		attempt, cancel := context.WithTimeout(ctx, answerWithin)
+		err := do(attempt)
+		late := attempt.Err() != nil
+		cancel()
 		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		if late {
+			s.log.Warn("a takeover takes long; it goes on from what is there", "after", answerWithin, "error", err)
+			continue
 		}
 		if _, ok := errors.AsType[*kafka.TopicError](err); ok {
 			missing++
