@@ -378,8 +378,13 @@ func (e *Engine) sayBalance(a *account) {
 	e.sink.Balance(b)
 }
 
-// storeChecks writes the checkpoints that changed.
+// storeChecks writes the checkpoints that changed. One that was dropped may
+// have come back at its place since.
 func (e *Engine) storeChecks(a *account) {
+	for _, place := range a.line.Dropped() {
+		e.key = appendPlaced(e.key[:0], keyCheck, a.number, place)
+		e.rows.Delete(e.key)
+	}
 	for i := range a.line.Checks {
 		c := &a.line.Checks[i]
 		if !c.Changed {
@@ -388,10 +393,6 @@ func (e *Engine) storeChecks(a *account) {
 		e.key = appendPlaced(e.key[:0], keyCheck, a.number, c.Place)
 		e.val = c.State.AppendTo(e.val[:0])
 		e.rows.Set(e.key, e.val)
-	}
-	for _, place := range a.line.Dropped() {
-		e.key = appendPlaced(e.key[:0], keyCheck, a.number, place)
-		e.rows.Delete(e.key)
 	}
 	a.line.Stored()
 	a.open -= a.line.Trim(keepChecks, a.open)
