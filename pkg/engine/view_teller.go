@@ -407,3 +407,11 @@ func (t *teller) debts(state *ledger.Account) (debts []ExplainedDebt) {
 	}
 	return debts
 }
+
+// drawn is the sum of a step's slices.
+func drawn(r *replay) (sum int64) {
+	for i := range r.result.Slices {
+		sum += int64(r.result.Slices[i].Amount)
+	}
+	return sum
+}

@@ -4,7 +4,9 @@ import (
 	"highwater/pkg/event"
 )
 
-// Conservation is where everything an asset was ever credited has gone.
+// Conservation is where everything an asset was ever credited has gone, added
+// up from results alone: what Explain, which follows each part of a grant, is
+// held against.
 type Conservation struct {
 	Credited, Available, Held, Consumed, Expired, Revoked, Sent int64
 	Balance, Debt                                               int64
@@ -102,11 +104,4 @@ func (c *conserved) giveBack(r *replay) {
 			c.Expired += int64(s.Amount)
 		}
 	}
-}
-
-func drawn(r *replay) (sum int64) {
-	for i := range r.result.Slices {
-		sum += int64(r.result.Slices[i].Amount)
-	}
-	return sum
 }
