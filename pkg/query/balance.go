@@ -84,12 +84,7 @@ func (b *balanceAnswer) fill(v view, a *engine.Account, s engine.Standing) {
 			b.MoreGrants++
 		}
 	}
-	for h := range v.HoldsLeft(a, &s, "") {
-		if b.Holds = append(b.Holds, holdItemOf(&h)); len(b.Holds) == maxBalanceItems {
-			break
-		}
-	}
-	b.MoreHolds = len(s.State.Holds()) - len(b.Holds)
+	b.Holds, b.MoreHolds = firstHolds(v, a, &s)
 }
 
 // unknownUser is the problem of a user that nothing is known of; nil for others.

@@ -215,12 +215,7 @@ func (x *explainAnswer) fill(v view, a *engine.Account, w engine.Wanted, c curso
 		return api.Problemf(http.StatusNotFound, "unknown_grant", "grant_id", "this asset has no grant of this id up to %s", at)
 	}
 	x.fillGrants(e, w)
-	for h := range v.HoldsLeft(a, &e.Standing, "") {
-		if x.Holds = append(x.Holds, holdItemOf(&h)); len(x.Holds) == maxBalanceItems {
-			break
-		}
-	}
-	x.MoreHolds = len(e.State.Holds()) - len(x.Holds)
+	x.Holds, x.MoreHolds = firstHolds(v, a, &e.Standing)
 	for _, d := range e.Debts[:min(len(e.Debts), maxDebts)] {
 		x.Debts = append(x.Debts, debtItem{d.EventID, d.Kind.String(), instant(d.At), d.Shortfall, d.Owed})
 	}

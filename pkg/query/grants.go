@@ -44,18 +44,22 @@ func grantItemOf(v view, user string, s *engine.Standing, left *engine.GrantLeft
 	return item
 }
 
-func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
+// standingPage makes a page of what an asset has at a time: fill adds items
+// behind the cursor, and says where the next page begins, if there is one.
+func (s *Service) standingPage(ctx context.Context, p *api.Params, name string,
+	fill func(v view, a *engine.Account, standing *engine.Standing, from cursor, items *list) (next *cursor, err error),
+) (answer, error) {
 	user, asset, limit := p.User("user_id"), p.Asset(), p.Limit()
 	at := p.Time("at", s.now())
-	c, resumed := readCursor(p, "grants")
+	from, resumed := readCursor(p, name)
 	if resumed {
-		at = c.At // every page is about the time of the first
+		at = from.At // every page is about the time of the first
 	}
 	partition, err := s.ofUser(ctx, p, user)
 	if err != nil {
 		return answer{}, err
 	}
-	grants := newList(limit)
+	items := newList(limit)
 	var next *cursor
 	err = s.lookAt(ctx, partition, func(v view) error {
 		a, ok := v.Account(user, asset)
@@ -63,7 +67,18 @@ func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
 			return unknownUser(v, user)
 		}
 		standing := v.Standing(&a, at)
-		begin := grantsBehind(&standing, c)
+		var err error
+		if next, err = fill(v, &a, &standing, from, items); next != nil {
+			next.List, next.At = name, at
+		}
+		return err
+	})
+	return items.end(next), err
+}
+
+func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
+	return s.standingPage(ctx, p, "grants", func(v view, a *engine.Account, standing *engine.Standing, from cursor, grants *list) (*cursor, error) {
+		begin := grantsBehind(standing, from)
 		index := 0
 		last := ""
 		for g := range standing.Grants() {
@@ -71,18 +86,16 @@ func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
 				continue
 			}
 			if grants.full() {
-				next = &cursor{List: "grants", At: at, Name: last, Number: int64(index - 1)}
-				break
+				return &cursor{Name: last, Number: int64(index - 1)}, nil
 			}
 			last = g.ID
-			item := grantItemOf(v, user, &standing, &g)
+			item := grantItemOf(v, a.User, standing, &g)
 			if err := grants.addValue(&item); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return nil, nil
 	})
-	return grants.end(next), err
 }
 
 // grantsBehind is how many grants stand before the page behind a cursor. Where

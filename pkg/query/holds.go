@@ -47,38 +47,30 @@ func holdItemOf(h *engine.HoldLeft) holdItem {
 	return item
 }
 
-func (s *Service) holds(ctx context.Context, p *api.Params) (answer, error) {
-	user, asset, limit := p.User("user_id"), p.Asset(), p.Limit()
-	at := p.Time("at", s.now())
-	c, resumed := readCursor(p, "holds")
-	if resumed {
-		at = c.At // every page is about the time of the first
-	}
-	partition, err := s.ofUser(ctx, p, user)
-	if err != nil {
-		return answer{}, err
-	}
-	holds := newList(limit)
-	var next *cursor
-	err = s.lookAt(ctx, partition, func(v view) error {
-		a, ok := v.Account(user, asset)
-		if !ok {
-			return unknownUser(v, user)
+// firstHolds are the first of an asset's holds, and how many more there are.
+func firstHolds(v view, a *engine.Account, standing *engine.Standing) (items []holdItem, more int) {
+	items = []holdItem{}
+	for h := range v.HoldsLeft(a, standing, "") {
+		if items = append(items, holdItemOf(&h)); len(items) == maxBalanceItems {
+			break
 		}
-		standing := v.Standing(&a, at)
-		last := c.Name
-		for h := range v.HoldsLeft(&a, &standing, c.Name) {
+	}
+	return items, len(standing.State.Holds()) - len(items)
+}
+
+func (s *Service) holds(ctx context.Context, p *api.Params) (answer, error) {
+	return s.standingPage(ctx, p, "holds", func(v view, a *engine.Account, standing *engine.Standing, from cursor, holds *list) (*cursor, error) {
+		last := from.Name
+		for h := range v.HoldsLeft(a, standing, from.Name) {
 			if holds.full() {
-				next = &cursor{List: "holds", At: at, Name: last}
-				break
+				return &cursor{Name: last}, nil
 			}
 			last = h.ID
 			item := holdItemOf(&h)
 			if err := holds.addValue(&item); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return nil, nil
 	})
-	return holds.end(next), err
 }
