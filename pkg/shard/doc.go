@@ -1,6 +1,7 @@
-// Package shard runs one partition: it reads the partition's four inputs,
-// lets the engine compute over the shard's rows, and makes what comes of it
-// true with one Kafka transaction, exactly once.
+// Package shard runs one partition: it reads the partition's four inputs and
+// what transfers send to its users, lets the engine compute over the shard's
+// rows, and makes what comes of it true with one Kafka transaction, exactly
+// once.
 //
 // It owns the shard's client, the takeover from whoever had the shard before,
 // the transaction cycle, and what happens when a commit's fate is unknown. It
@@ -23,9 +24,11 @@
 // [Config.MaxEvents] and [Config.MaxBytes]; on an idle shard it leaves at once.
 //
 // Records of one poll are processed in the order of their append time, then of
-// their topic (grants, subtracts, ledger, orders), each partition's in its own
-// order: what was appended first is seen first, as far as one poll reaches.
-// The result doesn't depend on it, but decisions and late entries do.
+// their topic (grants, subtracts, ledger, orders, transfers), each partition's
+// in its own order. Where the broker has more of a topic than was fetched,
+// younger records of the others wait for it, though neither long nor for ever
+// more: what was appended first is seen first also in a backlog. The result
+// doesn't depend on it, but decisions and late entries do.
 //
 // # Fate of a commit
 //

@@ -58,8 +58,8 @@ func (s *Shard) prepare(ctx context.Context) error {
 }
 
 // untilAnswered does something again for as long as it fails for reasons that
-// pass. A topic that seems not to exist may be one that a broker which has just
-// started doesn't know yet.
+// pass, or takes long: it must go on from where it was. A topic that seems not
+// to exist may be one that a broker which has just started doesn't know yet.
 func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) error) error {
 	missing := 0
 	for {
@@ -70,7 +70,7 @@ func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) erro
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if late {
+		if late && kafka.ClassOf(err) != kafka.DataLoss {
 			s.log.Warn("a takeover takes long; it goes on from what is there", "after", answerWithin, "error", err)
 			continue
 		}
