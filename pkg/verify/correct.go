@@ -25,7 +25,7 @@ func (w *walk) correct(p *published[event.Entry], place, head event.Place) {
 		k := &c.value
 		last := len(w.corrections) == 0 || !blames(&w.corrections[0].value, e)
 		items := len(k.Changes) + len(k.Entries)
-		if k.Part != part || last != (k.Part == k.Parts) || items > maxPartItems || items == 0 {
+		if k.Part != part || last != (k.Part == k.Parts) || items > maxPartItems || items < maxPartItems && !last && !w.isLong(c) {
 			w.fail(checkCorrections, "%s: part %d of %d with %d items, after %d parts", where(c.record), k.Part, k.Parts, items, part-1)
 		}
 		w.checkStretches(c, place)
@@ -34,6 +34,13 @@ func (w *walk) correct(p *published[event.Entry], place, head event.Place) {
 		}
 		w.change(k)
 	}
+}
+
+// isLong reports whether a part and the next one are long enough together to
+// have been cut by bytes: by an estimate of 1 MiB.
+func (w *walk) isLong(c *published[event.Correction]) bool {
+	const atLeast = 256 << 10
+	return len(c.record.Value)+len(w.corrections[0].record.Value) >= atLeast
 }
 
 // blames reports whether a correction names an entry's event. An id may be that
