@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -149,6 +150,9 @@ func (p *process) tail() []byte {
 	if err != nil {
 		return []byte(err.Error())
 	}
+	log = bytes.Join(slices.DeleteFunc(bytes.SplitAfter(log, []byte("\n")), func(line []byte) bool {
+		return bytes.Contains(line, []byte("msg=setting"))
+	}), nil)
 	return log[max(0, len(log)-shownBytes):]
 }
 
