@@ -20,6 +20,8 @@ type HTTP struct {
 	Insecure bool `name:"insecure" help:"Listen on other addresses than loopback although nobody has to log in."`
 	// ShutdownTimeout is how long open requests may go on at a stop.
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"10s" min:"1ms" max:"10m" help:"How long open requests may go on when the service stops."`
+	// Pprof shows what the process spends its time and memory on.
+	Pprof bool `name:"debug-pprof" help:"Answer /debug/pprof: Go's profiles of CPU, memory and locks. They cost time, and show names of users."`
 }
 
 // Bounds of one connection. Bodies and answers may stream for as long as they
@@ -79,6 +81,9 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Component serves handler: it listens when Start returns, and at a stop takes
 // no new requests, lets open ones finish, and cuts off what is left.
 func (s *Server) Component(handler http.Handler) Component {
+	if s.settings.Pprof {
+		handler = withProfiles(handler)
+	}
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -195,6 +195,26 @@ func TestServerStops(t *testing.T) {
 	}
 }
 
+// TestServerProfiles: profiles are there where they are asked for only, and the
+// service's own routes in both cases.
+func TestServerProfiles(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		s := NewServer("web", HTTP{Listen: "127.0.0.1:0", ShutdownTimeout: time.Second, Pprof: on}, discard)
+		url, stop := serve(t, s, newTestProcess().Mount(http.NewServeMux()))
+		status, _ := get(t, http.DefaultClient, url+"/debug/pprof/goroutine?debug=1")
+		if (status == http.StatusOK) != on {
+			t.Errorf("profiles %v: status %d", on, status)
+		}
+		if status, _ := get(t, http.DefaultClient, url+"/healthz"); status != http.StatusOK {
+			t.Errorf("profiles %v: healthz %d", on, status)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestServerRefusesStrangers is I5 for settings that nothing has resolved.
 func TestServerRefusesStrangers(t *testing.T) {
 	group := newTestGroup()
