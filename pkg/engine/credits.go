@@ -306,6 +306,9 @@ func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 	r := &e.result
 	resetResult(r)
 	a.line.Head.Apply(op, r)
+	if len(a.line.Ops) == cap(a.line.Ops) {
+		e.makeRoom(a)
+	}
 	a.line.Append(*op)
 	a.said, a.head.place = true, op.Place()
 	e.sayEntry(e.fillEvent(a.user.id, a.asset, op, r))
@@ -355,8 +358,8 @@ func (e *Engine) commitAccount(a *account) {
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
 	e.val = a.head.append(e.val[:0])
 	e.rows.Set(e.key, e.val)
-	if grown := cap(a.line.Ops); grown != a.sized {
-		a.open -= a.line.Trim(keepChecks, a.open)
+	if cap(a.line.Ops) != a.sized {
+		e.trim(a)
 		a.sized = cap(a.line.Ops)
 		e.resize(a.user)
 	}
@@ -395,6 +398,5 @@ func (e *Engine) storeChecks(a *account) {
 		e.rows.Set(e.key, e.val)
 	}
 	a.line.Stored()
-	a.open -= a.line.Trim(keepChecks, a.open)
 	a.sized = -1
 }

@@ -16,7 +16,7 @@ import (
 func TestFoldOfWhatIsPublishedIsTheReplay(t *testing.T) {
 	t.Parallel()
 	property(t, 20, gen.Options{TakeOvers: true}, func(s gen.Scenario) error {
-		h := newHost(s.Config, 0)
+		h := newHost(s.Config, noMemory)
 		fold := oracle.NewFold()
 		var err error
 		s.Run(func(tx *gen.Transaction, m *oracle.Model, _ *oracle.Records) bool {
@@ -67,7 +67,7 @@ func TestEveryArrivalOrderEndsAlike(t *testing.T) {
 
 // endOf is what stands of every event in the end, as text.
 func endOf(s gen.Scenario) (string, error) {
-	h := newHost(s.Config, 1<<30)
+	h := newHost(s.Config, allMemory)
 	fold := oracle.NewFold()
 	for i := range s.Transactions {
 		got, err := h.run(&s.Transactions[i])

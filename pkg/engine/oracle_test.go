@@ -75,6 +75,14 @@ type host struct {
 	e    *engine.Engine
 }
 
+// How much of the accounts memory holds: nothing longer than a transaction,
+// everything, or everybody's ops that aren't settled.
+const (
+	noMemory     = 0
+	allMemory    = 1 << 30
+	recentMemory = 1 << 29
+)
+
 func newHost(c oracle.Config, cacheBytes int) *host {
 	h := &host{
 		cfg: engine.Config{
@@ -82,6 +90,9 @@ func newHost(c oracle.Config, cacheBytes int) *host {
 			IdleHold: c.IdleHold, FutureSkew: c.FutureSkew, Horizon: c.Horizon, Settled: c.Settled, CacheBytes: cacheBytes,
 		},
 		rows: newMemory(), out: &published{},
+	}
+	if cacheBytes == recentMemory {
+		h.cfg.KeepFor = 1
 	}
 	h.open()
 	return h
@@ -214,19 +225,24 @@ func sortKeepingSeqs[T any](records []T, look func(*T) (key string, seq *int64))
 // everything in memory and with nothing kept in memory.
 func TestEngineAgreesWithOracle(t *testing.T) {
 	t.Parallel()
-	property(t, 1, gen.Options{TakeOvers: true}, agrees(1<<30))
+	property(t, 1, gen.Options{TakeOvers: true}, agrees(allMemory))
 }
 
 func TestEngineWithoutMemoryAgreesWithOracle(t *testing.T) {
 	t.Parallel()
-	property(t, 20, gen.Options{TakeOvers: true}, agrees(0))
+	property(t, 20, gen.Options{TakeOvers: true}, agrees(noMemory))
+}
+
+func TestEngineThatForgetsAgreesWithOracle(t *testing.T) {
+	t.Parallel()
+	property(t, 10, gen.Options{TakeOvers: true}, agrees(recentMemory))
 }
 
 // Long histories pass checkpoints, are trimmed in memory and read back.
 func TestLongHistoriesAgreeWithOracle(t *testing.T) {
 	for n := range aPart(600) {
 		s := gen.Random(*seed+n, gen.Options{TakeOvers: true, Transactions: 150})
-		cacheBytes := []int{0, 1 << 30}[n%2]
+		cacheBytes := []int{noMemory, allMemory, recentMemory}[n%3]
 		if err := guarded(agrees(cacheBytes), s); err != nil {
 			small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(agrees(cacheBytes), s) != nil })
 			t.Fatalf("%v\n\nin the scenario\n%s\nreplay: go test ./pkg/engine -run %s -engine.seed=%d -engine.histories=1",
@@ -240,7 +256,7 @@ func TestLongHistoriesAgreeWithOracle(t *testing.T) {
 func TestCutMovesAgreeWithOracle(t *testing.T) {
 	t.Parallel()
 	property(t, 20, gen.Options{TakeOvers: true}, func(s gen.Scenario) error {
-		h := newHost(s.Config, 0)
+		h := newHost(s.Config, noMemory)
 		h.cfg.MaxMoves = 1
 		h.open()
 		var err error

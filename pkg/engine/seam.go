@@ -88,4 +88,7 @@ type Config struct {
 	MaxMoves int
 	// CacheBytes bounds the accounts kept in memory.
 	CacheBytes int
+	// KeepFor is how late, in microseconds behind the watermark, an event may be
+	// that finds what it comes before in memory; 0 is 2 minutes.
+	KeepFor int64
 }

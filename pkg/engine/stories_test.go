@@ -85,15 +85,15 @@ type story struct {
 }
 
 // run plays the whole story again from its beginning, on the model, on an
-// engine that keeps everything in memory and on one that keeps nothing, and
-// prints what is new.
+// engine that keeps everything in memory, on one that keeps what is open and on
+// one that keeps nothing, and prints what is new.
 func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
 	scenario, err := gen.Parse(s.text)
 	if err != nil {
 		d.Fatalf(t, "%v", err)
 	}
-	hosts := []*host{newHost(scenario.Config, 0), newHost(scenario.Config, 1<<30)}
+	hosts := []*host{newHost(scenario.Config, noMemory), newHost(scenario.Config, allMemory), newHost(scenario.Config, recentMemory)}
 	s.fold = oracle.NewFold()
 	s.parts.Reset()
 	var out strings.Builder

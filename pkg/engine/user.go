@@ -67,10 +67,35 @@ func (e *Engine) user(id string) *user {
 	return u
 }
 
-// keepChecks is how many checkpoints of an account's timeline stay in memory:
-// with timeline.Stride, an event up to 128 events late is placed without a
-// read.
-const keepChecks = 5
+// Of what is settled of an account, memory keeps what is not older than
+// [Config.KeepFor], though no more than keepOps: so what is in memory grows with
+// the rate of events, not with their number.
+const (
+	defaultKeepFor = 2 * 60 * 1_000_000
+	keepOps        = 4096
+)
+
+// settledOps is how many of an account's ops in memory are settled and need not
+// stay there.
+func (e *Engine) settledOps(a *account) int {
+	old := a.line.Find(event.EndOf(e.meta.settledTo - event.Time(e.cfg.KeepFor)))
+	return min(a.open, max(old, len(a.line.Ops)-keepOps))
+}
+
+// trim forgets what need not be in memory of an account.
+func (e *Engine) trim(a *account) {
+	if n := e.settledOps(a); n > 0 {
+		a.open -= a.line.Trim(n, &e.late.scratch)
+	}
+}
+
+// makeRoom forgets what need not be in memory of an account, where that is a
+// good part of it: else memory grows.
+func (e *Engine) makeRoom(a *account) {
+	if n := e.settledOps(a); n > len(a.line.Ops)/4 {
+		a.open -= a.line.Trim(n, &e.late.scratch)
+	}
+}
 
 // Estimates of memory, in bytes.
 const (

@@ -565,16 +565,16 @@ func (y *eyes) knownThen(v *engine.View) error {
 
 func TestViewAgreesWithOracle(t *testing.T) {
 	t.Parallel()
-	property(t, 40, gen.Options{TakeOvers: true}, views(1<<30))
+	property(t, 40, gen.Options{TakeOvers: true}, views(allMemory))
 }
 
 func TestViewOfLongHistoriesAgreesWithOracle(t *testing.T) {
 	for n := range aPart(1000) {
 		s := gen.Random(*seed+n, gen.Options{Transactions: 200})
-		if err := guarded(views(0), s); err != nil {
-			small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(views(0), s) != nil })
+		if err := guarded(views(noMemory), s); err != nil {
+			small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(views(noMemory), s) != nil })
 			t.Fatalf("%v\n\nin the scenario\n%s\nreplay: go test ./pkg/engine -run %s -engine.seed=%d -engine.histories=1",
-				guarded(views(0), small), small, t.Name(), *seed+n)
+				guarded(views(noMemory), small), small, t.Name(), *seed+n)
 		}
 	}
 }

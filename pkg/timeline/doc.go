@@ -11,11 +11,13 @@
 //
 //   - I1: Ops stand strictly in the order of their places.
 //   - I2: a checkpoint's state is that after everything up to and including
-//     the op before it, due items included; Checks[0] stands before Ops[0].
+//     the op before it, due items included; Checks[0] stands before Ops[0],
+//     wherever the stretch in memory begins.
 //   - I3: a Walker visits every place at which either replay does something,
 //     once, in order, up to where the replays agree for good or the end.
 //   - I4: behind each checkpoint lie at most twice as many ops as belong there
-//     ([Stride], more behind a large state), up to the next one or the end.
+//     ([Stride], more behind a large state), up to the next one or the end;
+//     behind each that others know, at most three times as many.
 //   - I5: checkpoints cost in proportion to the ops between them: those with
 //     large states stand so far apart that replaying costs as much as copying.
 //

@@ -37,8 +37,9 @@ type Timeline[S any, M Machine[S]] struct {
 	Checks []Check[S]
 	Head   S
 
-	// last is the Index of the last checkpoint.
-	last int
+	// base is how many ops before Checks[0] lie behind the last checkpoint that
+	// others know: more than none where Trim made Checks[0] of it.
+	base int
 	// changed is how many checkpoints are Changed, at least.
 	changed int
 	// dropped are the places of checkpoints that were stored and are no more.
@@ -63,7 +64,7 @@ func (t *Timeline[S, M]) Dropped() []event.Place { return t.dropped }
 
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
-	t.Ops, t.Checks, t.last, t.changed = nil, make([]Check[S], 1, 2), 0, 0
+	t.Ops, t.Checks, t.base, t.changed = nil, make([]Check[S], 1, 2), 0, 0
 	t.Checks[0].Place = place
 	M(&t.Checks[0].State).CopyFrom(state)
 	M(&t.Head).CopyFrom(state)
@@ -73,12 +74,19 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
 	t.Ops = append(t.Ops, op)
-	if n := len(t.Ops) - t.last; n >= Stride && n >= stride[S, M](&t.Head) {
+	if n := len(t.Ops) - t.last(); n >= Stride && n >= stride[S, M](&t.Head) {
 		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
-		t.last = len(t.Ops)
 		t.changed++
 		M(&t.Checks[len(t.Checks)-1].State).CopyFrom(&t.Head)
 	}
+}
+
+// last is how many ops stand before the last checkpoint that others know.
+func (t *Timeline[S, M]) last() int {
+	if n := len(t.Checks) - 1; n > 0 {
+		return t.Checks[n].Index
+	}
+	return -t.base
 }
 
 // Covers reports whether a change at place can be made within the stretch in
@@ -87,15 +95,17 @@ func (t *Timeline[S, M]) Covers(place event.Place) bool {
 	return t.Checks[0].Place.Before(place)
 }
 
-// Prepend puts older ops in front, with the checkpoints they begin at. Those
-// that are stored already are not Changed.
+// Prepend puts older ops in front, with the checkpoints they begin at: all that
+// others know. Those that are stored already are not Changed.
 func (t *Timeline[S, M]) Prepend(ops []event.Placed, checks []Check[S]) {
+	if t.base > 0 {
+		t.Checks, t.base = t.Checks[1:], 0
+	}
 	for i := range t.Checks {
 		t.Checks[i].Index += len(ops)
 	}
 	t.Ops = append(ops, t.Ops...)
 	t.Checks = append(checks, t.Checks...)
-	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
 // Resume makes t go on behind its beginning with ops and checkpoints that are
@@ -103,7 +113,6 @@ func (t *Timeline[S, M]) Prepend(ops []event.Placed, checks []Check[S]) {
 func (t *Timeline[S, M]) Resume(ops []event.Placed, checks []Check[S]) {
 	t.Ops = ops
 	t.Checks = append(t.Checks, checks...)
-	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
 // Find is the index of the first op at or behind place.
@@ -119,17 +128,22 @@ func (t *Timeline[S, M]) StateAt(place event.Place, into *S, scratch *event.Resu
 	state := M(into)
 	state.CopyFrom(&c.State)
 	for i := c.Index; i < len(t.Ops) && !place.Before(t.Ops[i].Place()); i++ {
-		for state.DueTime() <= t.Ops[i].Time {
-			clearResult(scratch)
-			state.Due(scratch)
-		}
-		clearResult(scratch)
-		state.Apply(&t.Ops[i], scratch)
+		pass[S, M](into, &t.Ops[i], scratch)
 	}
 	for due, ok := state.NextDue(); ok && !place.Before(due); due, ok = state.NextDue() {
 		clearResult(scratch)
 		state.Due(scratch)
 	}
+}
+
+// pass brings a state behind the next op: what falls due before it, then it.
+func pass[S any, M Machine[S]](state *S, op *event.Placed, scratch *event.Result) {
+	for M(state).DueTime() <= op.Time {
+		clearResult(scratch)
+		M(state).Due(scratch)
+	}
+	clearResult(scratch)
+	M(state).Apply(op, scratch)
 }
 
 // Edit changes the history at places that are covered and not behind end: it
@@ -158,7 +172,6 @@ func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, vi
 	}
 	t.thin(from)
 	t.split(from, &w.New, &w.newResult)
-	t.last = t.Checks[len(t.Checks)-1].Index
 }
 
 // Try walks the replays without and with an edit whose place is covered, up to
@@ -170,10 +183,11 @@ func (t *Timeline[S, M]) Try(w *Walker[S, M], edit Edit, visit func(*Step) bool)
 	w.Walk(&base.State, t.Ops[base.Index:], w.edit[:], event.EndOf(event.MaxTime), func(s *Step) { w.stop = !visit(s) })
 }
 
-// Last is the place of the last op; the zero Place where there is none.
+// Last is the place of the last op, also of one that was forgotten; the zero
+// Place where there is none.
 func (t *Timeline[S, M]) Last() event.Place {
 	if len(t.Ops) == 0 {
-		return event.Place{}
+		return t.Checks[0].Place
 	}
 	return t.Ops[len(t.Ops)-1].Place()
 }
@@ -232,24 +246,35 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 	}
 }
 
-// Trim forgets the oldest stretches, as long as keep checkpoints stay and no
-// op at or behind the index open is forgotten. It returns how many ops went.
-func (t *Timeline[S, M]) Trim(keep, open int) int {
-	drop := 0
-	for len(t.Checks)-drop > keep && t.Checks[drop+1].Index <= open && !t.Checks[drop].Changed {
-		drop++
+// Trim forgets the n oldest ops, or fewer: what isn't stored yet stays. The
+// timeline begins behind them, whether or not there was a checkpoint. It
+// returns how many ops went.
+func (t *Timeline[S, M]) Trim(n int, scratch *event.Result) int {
+	at := 0
+	for !t.Checks[at].Changed && at+1 < len(t.Checks) && t.Checks[at+1].Index <= n {
+		at++
 	}
-	if drop == 0 {
+	c := &t.Checks[at]
+	if c.Changed {
+		n = c.Index
+	}
+	if n == 0 {
 		return 0
 	}
-	gone := t.Checks[drop].Index
-	t.Ops = slices.Delete(t.Ops, 0, gone)
-	t.Checks = slices.Delete(t.Checks, 0, drop)
-	for i := range t.Checks {
-		t.Checks[i].Index -= gone
+	if at > 0 {
+		t.base = 0
 	}
-	t.last -= gone
-	return gone
+	t.base += n - c.Index
+	for i := range t.Ops[c.Index:n] {
+		pass[S, M](&c.State, &t.Ops[c.Index+i], scratch)
+	}
+	c.Index, c.Place = n, t.Ops[n-1].Place()
+	t.Ops = slices.Delete(t.Ops, 0, n)
+	t.Checks = slices.Delete(t.Checks, 0, at)
+	for i := range t.Checks {
+		t.Checks[i].Index -= n
+	}
+	return n
 }
 
 // checkBefore is the index of the last checkpoint that stands before place.

@@ -195,6 +195,7 @@ func (d *driver) commit(t *rapid.T) {
 	if d.line.Changed() || slices.ContainsFunc(d.line.Checks, func(c timeline.Check[toy]) bool { return c.Changed }) {
 		t.Fatal("something is to be written after everything was")
 	}
+	d.checkGaps(t)
 	for i := range d.stored {
 		if want := stateAt(d.all, d.stored[i].Place); !d.stored[i].State.Equal(&want) {
 			t.Fatalf("I2: the checkpoint written for %v says %v, not %v", d.stored[i].Place, &d.stored[i].State, &want)
@@ -202,22 +203,41 @@ func (d *driver) commit(t *rapid.T) {
 	}
 }
 
+// checkGaps holds that what was forgotten isn't long to bring back (I4).
+func (d *driver) checkGaps(t *rapid.T) {
+	from, most := 0, timeline.Stride
+	for i := range d.all {
+		state := stateAt(d.all, d.all[i].Place())
+		most = max(most, apart(&state))
+		if slices.ContainsFunc(d.stored, func(c timeline.Check[toy]) bool { return c.Place == d.all[i].Place() }) {
+			from, most = i+1, max(timeline.Stride, apart(&state))
+		}
+		if i+1-from > 3*most {
+			t.Fatalf("I4: %d ops lie behind the checkpoint written before op %d", i+1-from, from)
+		}
+	}
+}
+
 func (d *driver) trim(t *rapid.T) {
-	keep := rapid.IntRange(1, 3).Draw(t, "keep")
-	open := len(d.line.Ops)
-	if at := rapid.SampledFrom(d.line.Checks).Draw(t, "open at").Index + rapid.IntRange(-1, 1).Draw(t, "or beside it"); at >= 0 {
-		open = min(open, at)
+	n := rapid.IntRange(0, len(d.line.Ops)).Draw(t, "trim")
+	if rapid.Bool().Draw(t, "near a checkpoint") {
+		n = rapid.SampledFrom(d.line.Checks).Draw(t, "checkpoint").Index + rapid.IntRange(-1, 1).Draw(t, "or beside it")
+		n = min(max(n, 0), len(d.line.Ops))
 	}
 	ops, checks := slices.Clone(d.line.Ops), slices.Clone(d.line.Checks)
-	gone := d.line.Trim(keep, open)
-	if gone > open {
-		t.Fatalf("%d ops are forgotten, though those from %d on are open", gone, open)
+	gone := d.line.Trim(n, &event.Result{})
+	if !slices.Equal(ops[gone:], d.line.Ops) {
+		t.Fatalf("trimming by %d leaves other ops", gone)
 	}
-	if len(d.line.Checks) < min(keep, len(checks)) || !slices.Equal(ops[gone:], d.line.Ops) {
-		t.Fatalf("trimming by %d leaves other ops, and %d checkpoints", gone, len(d.line.Checks))
+	first := slices.IndexFunc(checks, func(c timeline.Check[toy]) bool { return c.Changed })
+	if first >= 0 && checks[first].Index < n {
+		n = checks[first].Index
 	}
-	for _, c := range checks[:len(checks)-len(d.line.Checks)] {
-		if c.Changed {
+	if gone != n {
+		t.Fatalf("%d ops are forgotten, not %d", gone, n)
+	}
+	for _, c := range checks {
+		if c.Changed && !slices.ContainsFunc(d.line.Checks, func(k timeline.Check[toy]) bool { return k.Changed && k.Place == c.Place }) {
 			t.Fatalf("the checkpoint at %v is forgotten before it was written", c.Place)
 		}
 	}
