@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"highwater/pkg/bench"
@@ -18,15 +21,17 @@ import (
 )
 
 type benchCommand struct {
-	Workload   string        `name:"workload" default:"events" enum:"events,spend" help:"events: throughput and latency of processors that are started; spend: latency of spends over HTTP, on an installation that runs."`
-	Events     int           `name:"events" default:"1000000" min:"1" max:"1000000000" help:"How many events are in Kafka before the processors start."`
-	Users      int           `name:"users" default:"100000" min:"1" max:"100000000" help:"How many users they are of."`
-	Partitions int32         `name:"partitions" default:"8" min:"1" max:"1024" help:"Partitions of the topics."`
-	Processors int           `name:"processors" default:"2" min:"1" max:"64" help:"How many processors are started."`
+	Workload   string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,spend" help:"What is measured; see below."`
+	Events     int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
+	Users      int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
+	Opened     bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
+	Rates      []int         `name:"rates" help:"Events a second at which latency is measured, separated by commas; none is as the workload says."`
+	RateOver   time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate."`
+	Partitions int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
+	Processors int           `name:"processors" default:"1" min:"1" max:"64" help:"How many processors are started."`
 	Processor  string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
-	Rate       int           `name:"rate" default:"1000" min:"0" max:"1000000" help:"Events a second while latency is measured; 0 leaves it out."`
-	RateOver   time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured."`
 	Seed       uint64        `name:"seed" default:"1" help:"Equal seeds make equal events."`
+	Dump       string        `name:"dump" help:"Only write the events to this file, one a line, or to standard output where it is -."`
 	BrokerPID  int           `name:"broker-pid" default:"0" min:"0" help:"Process of a broker on this machine, whose CPU is measured too."`
 	Keep       bool          `name:"keep" help:"Leave the topics where they are."`
 	Output     string        `name:"output" default:"auto" enum:"auto,lines,json" help:"Lines for people, JSON for programs; auto asks whether a terminal listens."`
@@ -36,22 +41,41 @@ type benchCommand struct {
 
 // Help shows how it is used.
 func (benchCommand) Help() string {
-	return examples("It makes topics of its own, which it deletes at the end, fills them, starts processors, and measures: events a second, CPU for a million events "+
-		"of each process, and the time from producing an event to reading its entry, read committed. 4 in 100 events are grants, 2 adds, 86 subtracts, "+
-		"8 commands on orders; 2 come late by up to a minute, half of one is a duplicate. The processors take their other settings from the environment.\n\n"+
-		"With --workload=spend it makes users who spend over HTTP, says how long the answers take and where, and then verifies the installation: "+
-		"where an answer isn't what was published, or highwater verify fails, the exit status is 1. The users and their events stay.",
+	return examples("It makes topics of its own, which it deletes at the end, fills them, starts processors, and measures. docs/operating.md says how, "+
+		"docs/benchmarks/workloads.md which events there are. The processors take their other settings from the environment.\n\n"+
+		"With --workload=spend it makes users who spend over HTTP on an installation that runs, says how long the answers take and where, and then verifies it. "+
+		"The users and their events stay.",
 		"highwater bench",
+		"highwater bench --workload late-heavy --settled=false --output json",
+		"highwater bench --workload uniform --dump events.ndjson",
 		"highwater bench --workload spend --spend-rate 500 --rate-over 1m",
-		"highwater bench --events 5000000 --processors 4 --output json",
-		"HIGHWATER_CACHE_BYTES=1GiB highwater bench --users 1000000",
-		`highwater bench --broker-pid "$(pgrep -f kafka.Kafka)"`)
+		"HIGHWATER_CACHE_BYTES=1GiB highwater bench --users 1000000")
+}
+
+// workload is the one that was asked for, with its numbers.
+func (b *benchCommand) workload() bench.Workload {
+	w, ok := bench.WorkloadOf(b.Workload)
+	if !ok {
+		panic(fmt.Sprintf("bench: %q is offered, and isn't there", b.Workload))
+	}
+	w.Events, w.Users, w.Opened = cmp.Or(b.Events, w.Events), cmp.Or(b.Users, w.Users), b.Opened
+	if len(b.Rates) > 0 {
+		w.Rates = b.Rates
+	}
+	return w
 }
 
 // Run measures.
 func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 	if b.Workload == "spend" {
 		return b.spend(ctx, p)
+	}
+	w := b.workload()
+	if err := w.Check(); err != nil {
+		return service.Usagef("--workload: %w", err)
+	}
+	if b.Dump != "" {
+		return b.dump(p, &w)
 	}
 	program, err := b.program()
 	if err != nil {
@@ -69,13 +93,27 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 	result, err := bench.Run(ctx, bench.Options{
 		Names: kafka.Names{Application: name, Prefix: name + "."}, Client: kafka.CommonOptions(connection, p.Logger),
 		Partitions: b.Partitions, Processors: b.Processors, Binary: program, Environ: append(p.Environ, b.environ()...),
-		Events: b.Events, Users: b.Users, Seed: b.Seed, Rate: b.Rate, Over: b.RateOver, BrokerPID: b.BrokerPID, Keep: b.Keep,
+		Workload: w, Seed: b.Seed, Over: b.RateOver, BrokerPID: b.BrokerPID, Keep: b.Keep,
 	}, func(format string, args ...any) { progress.tell(0, 0, fmt.Sprintf(format, args...)) })
 	progress.end()
 	if err != nil {
 		return err
 	}
 	return b.show(p, result)
+}
+
+// dump writes the events that would be measured.
+func (b *benchCommand) dump(p *service.Process, w *bench.Workload) (err error) {
+	to := p.Stdout
+	if b.Dump != "-" {
+		file, err := os.Create(b.Dump)
+		if err != nil {
+			return service.Usagef("--dump: %w", err)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		to = file
+	}
+	return bench.Dump(to, w, b.Seed)
 }
 
 // benchName is one that nobody else has.
@@ -116,7 +154,7 @@ func (b *benchCommand) program() (string, error) {
 	return found, nil
 }
 
-// environ hands the settings of Kafka on.
+// environ hands on the settings that the processors must share.
 func (b *benchCommand) environ() []string {
 	var environ []string
 	for _, s := range []struct{ name, value string }{
@@ -124,6 +162,8 @@ func (b *benchCommand) environ() []string {
 		{"sasl-mechanism", b.SASLMechanism}, {"sasl-username", b.SASLUsername}, {"sasl-password", b.SASLPassword},
 		{"ssl-ca-location", b.SSLCALocation}, {"ssl-certificate-location", b.SSLCertificateLocation}, {"ssl-key-location", b.SSLKeyLocation},
 		{"ssl-endpoint-identification-algorithm", b.SSLEndpointIdentificationAlgorithm},
+		{"settled", strconv.FormatBool(b.Settled)}, {"future-skew", service.FormatDuration(b.FutureSkew)},
+		{"retention-horizon", service.FormatDuration(b.RetentionHorizon)}, {"policies-file", b.Policies.File},
 	} {
 		environ = append(environ, service.EnvName(s.name)+"="+s.value)
 	}

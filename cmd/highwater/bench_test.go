@@ -19,7 +19,7 @@ func TestBench(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	status := binary.Main(ctx, service.Invocation{
 		Args: []string{
-			"bench", broker(t), "--processor=" + os.Args[0], "--partitions=2", "--events=3000", "--users=50", "--rate=200", "--rate-over=1s", "--output=json",
+			"bench", broker(t), "--processor=" + os.Args[0], "--partitions=2", "--workload=live", "--events=3000", "--users=50", "--rates=200", "--rate-over=1s", "--output=json",
 		},
 		Environ: []string{asProgram + "=processor", "TMPDIR=" + t.TempDir()}, Stdout: &stdout, Stderr: &stderr,
 	})
@@ -27,7 +27,7 @@ func TestBench(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &got); status != 0 || err != nil {
 		t.Fatalf("status %d, %v\n%s%s", status, err, stdout.Bytes(), stderr.Bytes())
 	}
-	if got.Events != 3000 || got.Latency == nil || got.Latency.Events < 150 || got.Latency.P50 <= 0 || got.Latency.P50 > float64(patience/time.Millisecond) {
+	if got.Events != 3000 || len(got.Latency) != 1 || got.Latency[0].Events < 150 || got.Latency[0].P50 <= 0 || got.Latency[0].P50 > float64(patience/time.Millisecond) {
 		t.Errorf("got %s", stdout.Bytes())
 	}
 }

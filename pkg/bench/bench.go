@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"highwater/pkg/codec"
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
 )
@@ -28,13 +29,10 @@ type Options struct {
 	Processors int
 	Binary     string
 	Environ    []string
-	// Events is how many are in Kafka before the processors start; Users how
-	// many users they are of.
-	Events, Users int
-	Seed          uint64
-	// Rate and Over are the events a second, and for how long, of the latency;
-	// a rate of 0 leaves it out.
-	Rate int
+	// Workload has the numbers that are wanted, not only its defaults.
+	Workload Workload
+	Seed     uint64
+	// Over is for how long latency is measured at each rate.
 	Over time.Duration
 	// BrokerPID is a broker's process, to measure too; 0 is none.
 	BrokerPID int
@@ -47,6 +45,9 @@ const deleteWithin = 30 * time.Second
 
 // Run measures. What happens meanwhile is told to say.
 func Run(ctx context.Context, o Options, say func(format string, args ...any)) (result *Result, err error) {
+	if err := o.Workload.Check(); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "highwater-bench-")
 	if err != nil {
 		return nil, err
@@ -56,10 +57,14 @@ func Run(ctx context.Context, o Options, say func(format string, args ...any)) (
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	r := &run{Options: o, dir: dir, client: client, load: newLoad(o.Seed, o.Users), say: say, result: &Result{
-		Seed: o.Seed, Partitions: o.Partitions, Processors: o.Processors, Users: o.Users, CPU: []CPU{},
+	r := &run{Options: o, dir: dir, client: client, load: newLoad(&o.Workload, o.Seed, codec.SingleObject().AppendEvent), say: say, result: &Result{
+		Seed: o.Seed, Partitions: o.Partitions, Processors: o.Processors, Users: o.Workload.Users, CPU: []CPU{},
 	}}
 	defer func() { err = errors.Join(err, r.clean()) }() // I2
+	if len(o.Workload.Rates) > 0 {
+		// What is measured happens now, right behind history.
+		r.load.base = event.TimeOf(time.Now()) - event.Time(o.Workload.Events)*interval
+	}
 	if _, err := kafka.Apply(ctx, client, kafka.Catalogue(o.Names, o.Partitions, -1)); err != nil {
 		return nil, err
 	}
@@ -69,8 +74,8 @@ func Run(ctx context.Context, o Options, say func(format string, args ...any)) (
 	if err := r.throughput(ctx); err != nil {
 		return nil, err
 	}
-	if o.Rate > 0 {
-		if err := r.latency(ctx); err != nil {
+	for _, rate := range o.Workload.Rates {
+		if err := r.latency(ctx, rate); err != nil {
 			return nil, err
 		}
 	}
@@ -88,21 +93,31 @@ type run struct {
 	result    *Result
 }
 
-// fill puts all events into Kafka: an hour of them, which ends now.
+// fill puts all events into Kafka.
 func (r *run) fill(ctx context.Context) error {
-	r.say("loading %d events", r.Events)
+	w := &r.Workload
+	r.say("loading %d events", r.total())
 	began := time.Now()
-	end := event.TimeOf(began)
 	lost := make(chan error, 1)
-	for n := range r.Events {
-		at := end - event.Time(int64(r.Events-n)*int64(3600*second)/int64(r.Events))
-		r.produce(ctx, r.load.next(at), lost)
+	for m := range r.load.history(w) {
+		r.produce(ctx, m, lost)
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	if err := r.flush(ctx, lost); err != nil {
 		return err
 	}
-	r.result.Events, r.result.LoadSeconds = int64(r.Events), time.Since(began).Seconds()
+	r.result.Events, r.result.LoadSeconds = int64(w.Events), time.Since(began).Seconds()
 	return nil
+}
+
+// total is how many records there are before anything starts.
+func (r *run) total() int {
+	if r.Workload.Opened {
+		return r.Workload.Users + r.Workload.Events
+	}
+	return r.Workload.Events
 }
 
 func (r *run) produce(ctx context.Context, m message, lost chan<- error) {
@@ -140,7 +155,7 @@ func (r *run) throughput(ctx context.Context) error {
 		name := fmt.Sprintf("processor-%d", n+1)
 		p, err := start(ctx, name, r.Binary, r.dir, append(r.Environ,
 			"HIGHWATER_DATA_DIR="+filepath.Join(r.dir, name), "HIGHWATER_LISTEN=127.0.0.1:0", "HIGHWATER_GROUP_INSTANCE_ID=none",
-			"HIGHWATER_LOG_LEVEL=warn", "HIGHWATER_APPLICATION_ID="+r.Names.Application, "HIGHWATER_TOPIC_PREFIX="+r.Names.Prefix))
+			"HIGHWATER_LOG_LEVEL=warn", "HIGHWATER_IDLE_POLICY="+r.idlePolicy(), "HIGHWATER_APPLICATION_ID="+r.Names.Application, "HIGHWATER_TOPIC_PREFIX="+r.Names.Prefix))
 		if err != nil {
 			return err
 		}
@@ -159,6 +174,15 @@ func (r *run) throughput(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// idlePolicy keeps the clock, which is years ahead of history, out of it. Where
+// events happen as they are measured, the clock is theirs.
+func (r *run) idlePolicy() string {
+	if len(r.Workload.Rates) > 0 {
+		return "clock"
+	}
+	return "hold"
 }
 
 // pids are the processes to measure, by name.

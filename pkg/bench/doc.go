@@ -20,9 +20,7 @@
 // runs already: how long they take, and where. It makes users of its own, which
 // stay, and tells every answer that can't be.
 //
-// The mix, in hundredths: 4 grants, 2 adds, 86 subtracts, 8 commands on orders;
-// 2 of them late by up to a minute, half of one a duplicate. Users are drawn
-// evenly, so that few accounts are hot.
+// What the events are, docs/benchmarks/workloads.md says to the draw.
 //
 //   - I1: equal seeds make equal loads.
 //   - I2: whatever it started or made is gone at the end, unless it is to be

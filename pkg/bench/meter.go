@@ -89,17 +89,17 @@ func (m *meter) measure(ctx context.Context) error {
 		m.transactions++
 		m.events += int64(r.Events)
 		now := time.Now()
-		if m.first.IsZero() {
-			m.first, m.before, m.early = now, m.cpu(), int64(r.Events)
+		if opening := int64(m.run.total() - m.run.Workload.Events); m.first.IsZero() && m.events >= opening {
+			m.first, m.before, m.early = now, m.cpu(), m.events
 		}
 		m.last = now
 		if now.Sub(told) > time.Second {
 			told = now
-			m.run.say("%d of %d events processed", m.events, m.run.Events)
+			m.run.say("%d of %d events processed", m.events, m.run.total())
 		}
 		return nil
 	}, func() bool {
-		if m.events < int64(m.run.Events) {
+		if m.events < int64(m.run.total()) {
 			return false
 		}
 		m.after = m.cpu()
@@ -128,8 +128,8 @@ func (m *meter) used() map[string]time.Duration {
 
 // latency gives the processors events at a steady rate, and waits for each
 // one's entry.
-func (r *run) latency(ctx context.Context) error {
-	r.say("latency: %d events a second for %s", r.Rate, r.Over)
+func (r *run) latency(ctx context.Context, rate int) error {
+	r.say("latency: %d events a second for %s", rate, r.Over)
 	entries, err := r.follow(r.Names.Output(kafka.Entries), kgo.NewOffset().AtEnd())
 	if err != nil {
 		return err
@@ -140,11 +140,11 @@ func (r *run) latency(ctx context.Context) error {
 	entries.PollFetches(warm)
 	cancel()
 
-	total := int(r.Over.Seconds() * float64(r.Rate))
+	total := int(r.Over.Seconds() * float64(rate))
 	sent, waits := make(map[string]time.Time, total), make([]time.Duration, 0, total)
 	produced := make(chan map[string]time.Time, 1)
 	lost := make(chan error, 1)
-	go func() { produced <- r.pace(ctx, total, lost) }()
+	go func() { produced <- r.pace(ctx, rate, total, lost) }()
 	seen := make(map[string]time.Time, total)
 	var decoder codec.Decoder
 	err = r.each(ctx, entries, func(record *kgo.Record) error {
@@ -175,13 +175,13 @@ func (r *run) latency(ctx context.Context) error {
 			waits = append(waits, arrived.Sub(at))
 		}
 	}
-	r.result.Latency = newLatency(r.Rate, r.Over, waits)
+	r.result.Latency = append(r.result.Latency, newLatency(rate, r.Over, waits))
 	return nil
 }
 
 // pace produces events as they happen, and says when each was handed over;
 // duplicates are left out, since they have no entry.
-func (r *run) pace(ctx context.Context, total int, lost chan<- error) map[string]time.Time {
+func (r *run) pace(ctx context.Context, rate, total int, lost chan<- error) map[string]time.Time {
 	sent := make(map[string]time.Time, total)
 	began := time.Now()
 	tick := time.NewTicker(time.Millisecond)
@@ -192,7 +192,7 @@ func (r *run) pace(ctx context.Context, total int, lost chan<- error) map[string
 		case <-ctx.Done():
 			return sent
 		}
-		for due := min(total, int(time.Since(began).Seconds()*float64(r.Rate))); n < due; n++ {
+		for due := min(total, int(time.Since(began).Seconds()*float64(rate))); n < due; n++ {
 			now := time.Now()
 			m := r.load.next(event.TimeOf(now))
 			if !m.copied {

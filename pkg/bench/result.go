@@ -26,7 +26,7 @@ type Result struct {
 	// doesn't tell.
 	CPU []CPU `json:"cpu"`
 
-	Latency *Latency `json:"latency,omitempty"`
+	Latency []*Latency `json:"latency,omitempty"`
 }
 
 // CPU is what one process used.
@@ -62,7 +62,7 @@ func (r *Result) Print(to io.Writer) {
 	for _, c := range slices.SortedFunc(slices.Values(r.CPU), func(a, b CPU) int { return cmp.Compare(a.Process, b.Process) }) {
 		fmt.Fprintf(to, "cpu         %-12s %.2f s for a million events (%.2f s)\n", c.Process, c.SecondsPerMillion, c.Seconds)
 	}
-	if l := r.Latency; l != nil {
+	for _, l := range r.Latency {
 		fmt.Fprintf(to, "latency     p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms: %s at %s a second, from produce to entry, read committed\n",
 			l.P50, l.P99, l.P999, l.Max, plain.Count(l.Events, "event", "events"), plain.Number(int64(l.Rate)))
 	}
