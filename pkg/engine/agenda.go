@@ -11,8 +11,9 @@ import (
 // entryPoint is where an account or a book stands in the agenda.
 type entryPoint struct {
 	// row is the bucket of the due row that will bring it back (I5), -1 for
-	// none.
-	row int64
+	// none; looked tells that Commit sees to it.
+	row    int64
+	looked bool
 	// queued tells that the agenda names it, at next.
 	queued bool
 	next   event.Place
@@ -48,8 +49,7 @@ func (p *appointment) point() *entryPoint {
 	return &p.book.entryPoint
 }
 
-// agenda is what happens next, of all accounts whose bucket has come: a heap
-// with the earliest in front.
+// agenda is what happens next: a heap with the earliest in front.
 type agenda []appointment
 
 func (g *agenda) push(p appointment) {
@@ -112,36 +112,88 @@ func (a *account) nextToSettle() (event.Place, bool) {
 	return op.Place(), true
 }
 
-// schedule sees to it that what comes next for an account will be found: in
-// the agenda if its bucket has come, by a due row anyway (I5).
+// schedule sees to it that what comes next for an account will be found: by
+// the agenda in this transaction, by a due row after it (I5).
 func (e *Engine) schedule(a *account) {
 	if at, ok := e.wake(a); ok {
-		e.appoint(&a.entryPoint, a.number, appointment{at: at, user: a.user, asset: a.asset, account: a})
+		e.appoint(appointment{at: at, user: a.user, asset: a.asset, account: a})
 	}
 }
 
 func (e *Engine) scheduleBook(b *book) {
 	if len(b.open) > 0 {
-		e.appoint(&b.entryPoint, b.number, appointment{at: b.open[0].op.Place(), user: b.user, book: b})
+		e.appoint(appointment{at: b.open[0].op.Place(), user: b.user, book: b})
 	}
 }
 
-func (e *Engine) appoint(p *entryPoint, number uint64, what appointment) {
-	loaded := e.meta.loaded
-	need := max(bucketOf(what.at.Time), loaded)
-	if need == loaded && p.row != loaded || need > loaded && (p.row <= loaded || p.row > need) {
-		e.key = appendDueKey(e.key[:0], need, number)
-		e.val = append(append(append(e.val[:0], what.user.id...), 0), what.asset...)
-		e.rows.Set(e.key, e.val)
-		p.row = need
+func (e *Engine) appoint(what appointment) {
+	p := what.point()
+	if !p.looked {
+		p.looked = true
+		e.looked = append(e.looked, what)
 	}
-	if need > loaded || p.queued && !what.at.Before(p.next) {
+	if p.queued && !what.at.Before(p.next) {
 		return
 	}
 	p.queued, p.next = true, what.at
 	what.user.pins++
-	e.agenda.push(what)
+	if bucketOf(what.at.Time) <= e.meta.loaded {
+		e.agenda.push(what)
+	} else {
+		e.ahead.push(what)
+	}
 }
+
+// commitAppointments writes the due rows of what this transaction appointed,
+// and leaves in memory only what belongs to buckets that have come.
+func (e *Engine) commitAppointments() {
+	for i := range e.looked {
+		what := &e.looked[i]
+		what.point().looked = false
+		if what.account != nil {
+			if at, ok := e.wake(what.account); ok {
+				e.writeDue(what, what.account.number, at)
+			}
+		} else if len(what.book.open) > 0 {
+			e.writeDue(what, what.book.number, what.book.wake())
+		}
+	}
+	for i := range e.ahead {
+		what := &e.ahead[i]
+		p := what.point()
+		if bucketOf(what.at.Time) <= e.meta.loaded {
+			e.agenda.push(*what)
+			continue
+		}
+		what.user.pins--
+		if p.queued && p.next == what.at {
+			p.queued = false
+		}
+	}
+	clear(e.looked)
+	clear(e.ahead)
+	e.looked, e.ahead = e.looked[:0], e.ahead[:0]
+}
+
+// writeDue writes the due row for what happens at a place, unless there is one
+// that serves.
+func (e *Engine) writeDue(what *appointment, number uint64, at event.Place) {
+	p, loaded := what.point(), e.meta.loaded
+	need := max(bucketOf(at.Time), loaded)
+	if p.row == need || loaded < p.row && p.row < need {
+		return
+	}
+	e.key = appendDueKey(e.key[:0], need, number)
+	e.val = append(append(append(e.val[:0], what.user.id...), 0), what.asset...)
+	e.rows.Set(e.key, e.val)
+	p.row = need
+	if need > loaded {
+		e.nextDue = min(e.nextDue, need)
+	}
+}
+
+// noBucket is behind all buckets.
+const noBucket = 1<<63 - 1
 
 // foundOnDisk tells where the due row of an account just loaded must be.
 func (e *Engine) foundOnDisk(p *entryPoint, at event.Place, ok bool) {
@@ -189,12 +241,14 @@ func (e *Engine) Busy() bool { return e.meta.settledTo < e.marks.At }
 
 // nextBucket is the next bucket that has due rows, at most last.
 func (e *Engine) nextBucket(last int64) (bucket int64, found bool) {
-	from := appendDueKey(nil, e.meta.loaded+1, 0)
-	to := appendDueKey(nil, last+1, 0)
-	for key := range e.rows.Scan(from, to) {
-		return int64(be64(string(key[1:9]))), true
+	if e.nextDue <= e.meta.loaded {
+		e.nextDue = noBucket
+		for key := range e.rows.Scan(appendDueKey(nil, e.meta.loaded+1, 0), []byte{keyDue + 1}) {
+			e.nextDue = int64(be64(string(key[1:9])))
+			break
+		}
 	}
-	return last, false
+	return min(e.nextDue, last), e.nextDue <= last
 }
 
 // visit puts the accounts and books that the due rows of a bucket name into
@@ -202,7 +256,12 @@ func (e *Engine) nextBucket(last int64) (bucket int64, found bool) {
 func (e *Engine) visit(bucket int64) {
 	type named struct{ user, asset string }
 	var who []named
-	for _, row := range e.rows.Scan(appendDueKey(nil, bucket, 0), appendDueKey(nil, bucket+1, 0)) {
+	e.nextDue = noBucket
+	for key, row := range e.rows.Scan(appendDueKey(nil, bucket, 0), []byte{keyDue + 1}) {
+		if in := int64(be64(string(key[1:9]))); in != bucket {
+			e.nextDue = in
+			break
+		}
 		id, asset, _ := strings.Cut(string(row), "\x00")
 		who = append(who, named{id, asset})
 	}
@@ -230,11 +289,18 @@ func (e *Engine) loadAgenda() {
 // keepAppointments does everything in the agenda up to a time; it reports
 // false where the transaction is full before that.
 func (e *Engine) keepAppointments(to event.Time) bool {
-	for len(e.agenda) > 0 && e.agenda[0].at.Time <= to {
+	for {
+		earliest := &e.agenda
+		if len(e.agenda) == 0 || len(e.ahead) > 0 && e.ahead[0].before(&e.agenda[0]) {
+			earliest = &e.ahead
+		}
+		if len(*earliest) == 0 || (*earliest)[0].at.Time > to {
+			return true
+		}
 		if e.full() {
 			return false
 		}
-		p := e.agenda.pop()
+		p := earliest.pop()
 		p.user.pins--
 		point := p.point()
 		if !point.queued || point.next != p.at {
@@ -257,7 +323,6 @@ func (e *Engine) keepAppointments(to event.Time) bool {
 		}
 		e.schedule(p.account)
 	}
-	return true
 }
 
 // keptPlace is the appointment kept last.

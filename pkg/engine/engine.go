@@ -38,7 +38,14 @@ type Engine struct {
 	books    []*book
 	windows  map[windowID]*openWindow
 	shared   []*openWindow
-	agenda   agenda
+	// agenda is what happens next to those whose bucket has come; ahead is what
+	// this transaction adds of buckets to come, looked whose due rows it must
+	// see to.
+	agenda, ahead agenda
+	looked        []appointment
+	// nextDue is the next bucket behind those loaded that has due rows, where
+	// it is one.
+	nextDue int64
 
 	keep keeper
 	late lateWork
@@ -197,6 +204,7 @@ func (e *Engine) Commit() error {
 	e.accounts, e.books = e.accounts[:0], e.books[:0]
 	e.commitWindows()
 	e.sayWatermark()
+	e.commitAppointments()
 	e.dropPassed()
 	e.commitMeta()
 	e.evict()
