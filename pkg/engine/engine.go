@@ -36,8 +36,10 @@ type Engine struct {
 	cached   int
 	accounts []*account
 	books    []*book
-	windows  map[windowID]*openWindow
-	shared   []*openWindow
+	// windows are those in memory: open ones aren't final, used ones were
+	// touched in this transaction, shared ones by the command in hand.
+	windows            map[windowID]*openWindow
+	open, used, shared []*openWindow
 	// agenda is what happens next to those whose bucket has come; ahead is what
 	// this transaction adds of buckets to come, looked whose due rows it must
 	// see to.
@@ -105,6 +107,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	}
 	e.loadWaiting()
 	e.loadAgenda()
+	e.loadWindows()
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
 	}

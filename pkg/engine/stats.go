@@ -14,12 +14,16 @@ type windowID struct {
 	currency string
 }
 
-// openWindow is a window that changed in this transaction.
+// openWindow is a window in memory: one that isn't final, or that this
+// transaction touched.
 type openWindow struct {
 	window
+	id windowID
 	// said is the window as published last.
 	said  window
 	cause event.Time
+	// used tells that this transaction touched it.
+	used bool
 	// touched: the command being processed added to the tally, which was
 	// before it until then.
 	touched bool
@@ -60,18 +64,44 @@ func (e *Engine) endShares() {
 func (e *Engine) window(id windowID) *openWindow {
 	w := e.windows[id]
 	if w == nil {
-		w = &openWindow{}
-		e.key = appendWindowKey(e.key[:0], id.start, id.currency)
-		if row, ok := e.rows.Get(e.key); ok {
-			if err := w.decode(string(row)); err != nil {
-				e.fail(err)
+		w = &openWindow{id: id}
+		if id.start < e.meta.finalTo {
+			e.key = appendWindowKey(e.key[:0], id.start, id.currency)
+			if row, ok := e.rows.Get(e.key); ok {
+				e.decodeWindow(w, row)
 			}
+			w.final = true
+		} else {
+			e.open = append(e.open, w)
 		}
-		w.said = w.window
-		w.final = w.final || id.start < e.meta.finalTo
 		e.windows[id] = w
 	}
+	e.useWindow(w)
 	return w
+}
+
+func (e *Engine) useWindow(w *openWindow) {
+	if !w.used {
+		w.used = true
+		e.used = append(e.used, w)
+	}
+}
+
+func (e *Engine) decodeWindow(w *openWindow, row []byte) {
+	if err := w.decode(string(row)); err != nil {
+		e.fail(err)
+	}
+	w.said = w.window
+}
+
+// loadWindows brings the windows that aren't final into memory.
+func (e *Engine) loadWindows() {
+	for key, row := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), []byte{keyWindow + 1}) {
+		w := &openWindow{id: windowID{event.Time(be64(string(key[1:9]))), string(key[9:])}}
+		e.decodeWindow(w, row)
+		e.windows[w.id] = w
+		e.open = append(e.open, w)
+	}
 }
 
 // closeWindows makes the windows final that have ended at the watermark; it
@@ -81,52 +111,55 @@ func (e *Engine) closeWindows() bool {
 	if closedTo <= e.meta.finalTo {
 		return true
 	}
-	upTo, last := closedTo, event.NoTime
-	var ids []windowID
-	for key := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), appendWindowKey(nil, closedTo, "")) {
-		start := event.Time(be64(string(key[1:9])))
-		if start != last && e.full() {
-			upTo = start
+	slices.SortFunc(e.open, byWindow)
+	upTo, closed := closedTo, 0
+	for last := event.NoTime; closed < len(e.open) && e.open[closed].id.start < closedTo; closed++ {
+		w := e.open[closed]
+		if w.id.start != last && e.full() {
+			upTo = w.id.start
 			break
 		}
 		e.moves++
-		last = start
-		ids = append(ids, windowID{start, string(key[9:])})
+		last = w.id.start
+		w.final, w.cause = true, e.marks.At
+		e.useWindow(w)
 	}
-	for _, id := range ids {
-		e.window(id)
-	}
-	for id, w := range e.windows {
-		if id.start < upTo && !w.final {
-			w.final, w.cause = true, e.marks.At
-		}
-	}
+	e.open = slices.Delete(e.open, 0, closed)
 	e.meta.finalTo = upTo
 	return upTo == closedTo
 }
 
-// commitWindows publishes the windows that changed.
+func byWindow(a, b *openWindow) int {
+	return cmp.Or(cmp.Compare(a.id.start, b.id.start), cmp.Compare(a.id.currency, b.id.currency))
+}
+
+// commitWindows publishes the windows that changed, and forgets those that are
+// final or came to nothing.
 func (e *Engine) commitWindows() {
-	ids := make([]windowID, 0, len(e.windows))
-	for id, w := range e.windows {
+	slices.SortFunc(e.used, byWindow)
+	for _, w := range e.used {
 		if w.changed() {
-			ids = append(ids, id)
+			e.sayWindow(w)
+		}
+		w.used = false
+		if w.final || w.records == 0 {
+			delete(e.windows, w.id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b windowID) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.currency, b.currency))
+	e.open = slices.DeleteFunc(e.open, func(w *openWindow) bool { return w.records == 0 })
+	clear(e.used)
+	e.used = e.used[:0]
+}
+
+func (e *Engine) sayWindow(w *openWindow) {
+	e.cause = w.cause
+	e.sink.OrderStats(&event.OrderStats{
+		Currency: w.id.currency, WindowStart: w.id.start, Tally: w.tally,
+		Revision: w.records, Final: w.final, Stamp: e.stamp(orderStats),
 	})
-	for _, id := range ids {
-		w := e.windows[id]
-		e.cause = w.cause
-		e.sink.OrderStats(&event.OrderStats{
-			Currency: id.currency, WindowStart: id.start, Tally: w.tally,
-			Revision: w.records, Final: w.final, Stamp: e.stamp(orderStats),
-		})
-		w.records++
-		e.key = appendWindowKey(e.key[:0], id.start, id.currency)
-		e.val = w.window.append(e.val[:0])
-		e.rows.Set(e.key, e.val)
-	}
-	clear(e.windows)
+	w.records++
+	e.key = appendWindowKey(e.key[:0], w.id.start, w.id.currency)
+	e.val = w.window.append(e.val[:0])
+	e.rows.Set(e.key, e.val)
+	w.said = w.window
 }
