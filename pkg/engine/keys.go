@@ -59,6 +59,10 @@ const (
 	keyLiveID
 )
 
+// Sparse are the first bytes of the rows beside those by name that are mostly
+// absent when they are asked for: of who comes for the first time.
+func Sparse() []byte { return []byte{keyAccount, keyOrder} }
+
 const (
 	numberBytes = 5
 	// bucketShift makes buckets of 2^20 us, about a second.

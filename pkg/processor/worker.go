@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"highwater/pkg/engine"
 	"highwater/pkg/shard"
 	"highwater/pkg/state"
 )
@@ -87,7 +88,7 @@ func (p *Processor) runOnce(ctx context.Context, w *worker, store *state.Store) 
 func (p *Processor) openState(id int32) (*state.Store, error) {
 	return state.Open(state.Options{
 		Dir: filepath.Join(p.cfg.Dir, fmt.Sprintf("shard-%d", id)), Shard: id,
-		FS: p.cfg.FS, Shared: p.shared, Logger: p.log, OnFatal: p.fail,
+		FS: p.cfg.FS, Shared: p.shared, Logger: p.log, OnFatal: p.fail, Sparse: engine.Sparse(),
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"highwater/pkg/codec"
+	"highwater/pkg/engine"
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
 	"highwater/pkg/state"
@@ -28,7 +29,7 @@ func newOffline(b *testing.B) *offline {
 	c := &cluster{t: b, names: kafka.Names{Application: "app"}, partitions: 1}
 	cfg := c.config()
 	cfg.Engine.CacheBytes = 512 << 20
-	store, err := state.Open(state.Options{Dir: b.TempDir()})
+	store, err := state.Open(state.Options{Dir: b.TempDir(), Sparse: engine.Sparse()})
 	if err != nil {
 		b.Fatal(err)
 	}

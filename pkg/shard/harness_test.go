@@ -206,11 +206,29 @@ func (c *cluster) config() Config {
 
 func (c *cluster) run(shard int32, d *disk, change func(*Config)) *runner {
 	c.t.Helper()
+	return c.runAs(shard, d, change, (*Shard).Run)
+}
+
+// keep runs a shard again each time it is fenced, as the processor does once
+// the group has confirmed it.
+func (c *cluster) keep(shard int32, d *disk) *runner {
+	c.t.Helper()
+	return c.runAs(shard, d, nil, func(s *Shard, ctx context.Context) error {
+		err := s.Run(ctx)
+		for errors.Is(err, ErrFenced) && ctx.Err() == nil {
+			err = New(s.cfg, s.store).Run(ctx)
+		}
+		return err
+	})
+}
+
+func (c *cluster) runAs(shard int32, d *disk, change func(*Config), run func(*Shard, context.Context) error) *runner {
+	c.t.Helper()
 	cfg := c.config()
 	if change != nil {
 		change(&cfg)
 	}
-	store, err := state.Open(state.Options{Dir: fmt.Sprintf("shard-%d", shard), Shard: shard, FS: d.fs})
+	store, err := state.Open(state.Options{Dir: fmt.Sprintf("shard-%d", shard), Shard: shard, FS: d.fs, Sparse: engine.Sparse()})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -218,7 +236,7 @@ func (c *cluster) run(shard int32, d *disk, change func(*Config)) *runner {
 	r := &runner{t: c.t, shard: New(cfg, store), store: store, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
-		r.err = r.shard.Run(ctx)
+		r.err = run(r.shard, ctx)
 	}()
 	c.t.Cleanup(func() {
 		if !r.waited {

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
@@ -153,14 +155,15 @@ func TestRealBrokerTakeoverEndsAnOpenTransaction(t *testing.T) {
 	entries.upTo(s.sent.Load())
 }
 
-// A broker that dies in the middle of everything, and owners that die with it.
+// A broker that dies in the middle of everything. It may take the answer to a
+// commit with it, which fences the owner; see the test after this one.
 func TestRealBrokerBrokerDies(t *testing.T) {
 	b := broker.Own(t)
 	c := newRealCluster(t, b.Bootstrap())
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
 	s := c.stream("alice", time.Millisecond)
 	d := newDisk()
-	owner := c.run(0, d, nil)
+	owner := c.keep(0, d)
 	for range 2 {
 		entries.upTo(entries.seq + 300)
 		if err := b.Kill(); err != nil {
@@ -185,6 +188,42 @@ func TestRealBrokerBrokerDies(t *testing.T) {
 	if got := other.shard.Status(); got.Seq < meta.Seq {
 		t.Errorf("seq %d, the owner before had %d", got.Seq, meta.Seq)
 	}
+}
+
+// I1: a commit moves the producer to its next epoch, and a broker that restarts
+// doesn't know the epoch before (__transaction_state doesn't have it). If it died
+// before it answered, the owner is fenced by its own commit, which it can't tell
+// from a successor: it ends, and whoever comes next has what was committed.
+func TestRealBrokerAnswerToCommitIsLost(t *testing.T) {
+	b := broker.Own(t)
+	c := newRealCluster(t, b.Bootstrap())
+	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
+	s := c.stream("alice", time.Millisecond)
+	answers := broker.LoseAnswersTo(kmsg.EndTxn.Int16())
+	c.client = c.options(kgo.Dialer(answers.Dial))
+	d := newDisk()
+	owner := c.run(0, d, nil)
+	entries.upTo(entries.seq + 100)
+	answers.Begin()
+	until(t, "the owner waits for an answer", func() bool { return answers.Count() > 0 })
+	admin, id := kadm.NewClient(c.producer), c.names.TransactionalID(0)
+	until(t, "the transaction is committed", func() bool {
+		described, err := admin.DescribeTransactions(t.Context(), id)
+		return err == nil && described[id].State == "CompleteCommit"
+	})
+	if err := b.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	answers.End()
+	if err := b.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.wait(); !errors.Is(err, ErrFenced) {
+		t.Fatalf("the owner ended with %v", err)
+	}
+	c.run(0, d, nil)
+	s.end()
+	entries.upTo(s.sent.Load())
 }
 
 // The largest record that an input takes goes to dead-letters as it is.

@@ -106,7 +106,7 @@ func appendMarkOp(repr []byte, m *Meta) []byte {
 
 // readBatch checks the bytes of a batch against I3 and reads its meta row into
 // m. identity is called with each identity row's key.
-func readBatch(batch []byte, identityPrefix byte, m *Meta, identity func(key []byte)) error {
+func readBatch(batch []byte, m *Meta, set func(key []byte)) error {
 	if len(batch) < countBytes {
 		return fmt.Errorf("%w: %d bytes are too few", ErrBatch, len(batch))
 	}
@@ -129,8 +129,8 @@ func readBatch(batch []byte, identityPrefix byte, m *Meta, identity func(key []b
 		if ops.key[0] < FirstShellKey {
 			return fmt.Errorf("%w: operation %d changes a row of the state itself", ErrBatch, n)
 		}
-		if ops.key[0] == identityPrefix && ops.kind == pebble.InternalKeyKindSet {
-			identity(ops.key)
+		if ops.kind == pebble.InternalKeyKindSet {
+			set(ops.key)
 		}
 	}
 	if n != count || n == 0 {

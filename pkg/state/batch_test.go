@@ -28,7 +28,7 @@ func FuzzReadBatch(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 1, 0xff})
 	f.Fuzz(func(t *testing.T, batch []byte) {
 		var m Meta
-		if readBatch(batch, DefaultIdentityPrefix, &m, func([]byte) {}) != nil {
+		if readBatch(batch, &m, func([]byte) {}) != nil {
 			return
 		}
 		var p pebble.Batch

@@ -3,8 +3,8 @@
 //
 // It owns the directory of a shard, the bytes of the batches that go into the
 // changelog, the rows that say how far a state has come, the hash chain over
-// batches, and the filter in memory that answers for identities that don't
-// exist. [Store] is what is on the disk, [Rows] what the engine sees and
+// batches, and the filter in memory that answers for identities and other rows
+// that don't exist. [Store] is what is on the disk, [Rows] what the engine sees and
 // writes, [Snapshot] what a query reads.
 //
 // It never talks to Kafka, never knows what the engine's rows mean, and never
@@ -66,7 +66,8 @@
 //   - I3: a batch has no operation but Set, Delete and DeleteRange, begins with
 //     its meta row, and writes no other row of this package.
 //   - I4: two states with the same hash chain value have the same rows.
-//   - I5: the filter knows every identity that was applied.
+//   - I5: the filter knows every identity that was applied, and every row of
+//     [Options].Sparse.
 //   - I6: nothing that was read wrongly is sealed, and nothing is read from or
 //     written to a state that is lost.
 //

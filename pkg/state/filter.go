@@ -5,15 +5,15 @@ import (
 	"math/bits"
 )
 
-// filter is the set of identities in memory: "absent" is certain, "present"
-// is a maybe. It is a blocked Bloom filter (Putze, Sanders, Singler: Cache-,
+// filter is the set of identities in memory, and of the other keys that are
+// often asked for and absent: "absent" is certain, "present" is a maybe. It is a blocked Bloom filter (Putze, Sanders, Singler: Cache-,
 // Hash- and Space-Efficient Bloom Filters, 2007): all bits of one identity lie
 // in one cache line. It grows by generations, each for once or twice as many as
 // all before it, so that an answer looks at few of them and nothing is ever
 // rehashed.
 //
 // Identities are hashes already; nothing is gained by who chooses them so that
-// they collide but a look at Pebble each.
+// they collide but a look at Pebble each. Other keys are hashed with a seed.
 type filter struct {
 	generations []generation
 }
@@ -52,8 +52,8 @@ func (f *filter) extend(n int) {
 	f.generations = append(f.generations, generation{blocks: make([]filterBlock, blocks), room: n})
 }
 
-// add adds an identity row's key.
-func (f *filter) add(key []byte) {
+// add adds a key.
+func (f *filter) add(key hashed) {
 	newest := &f.generations[len(f.generations)-1]
 	if newest.room <= 0 {
 		f.grow()
@@ -72,19 +72,17 @@ func (f *filter) grow() {
 }
 
 // maybe reports whether the row with this key may exist.
-func (f *filter) maybe(key []byte) bool {
-	h, picks := filterHash(key)
+func (f *filter) maybe(key hashed) bool {
 	for i := len(f.generations) - 1; i >= 0; i-- {
-		if f.generations[i].block(h).has(picks) {
+		if f.generations[i].block(key.block).has(key.picks) {
 			return true
 		}
 	}
 	return false
 }
 
-func (g *generation) set(key []byte) {
-	h, picks := filterHash(key)
-	block := g.block(h)
+func (g *generation) set(key hashed) {
+	block, picks := g.block(key.block), key.picks
 	for range bitsSetByIdentity {
 		block[picks>>6&7] |= 1 << (picks & 63)
 		picks >>= 9
@@ -124,13 +122,41 @@ func (f *filter) size() int {
 	return n
 }
 
-// filterHash makes which block and which bits of an identity row's key: its
-// prefix and sixteen bytes. Blocks go in the order of keys, so that a scan of
-// the rows fills them one after the other.
-func filterHash(key []byte) (block, picks uint64) {
-	block = binary.BigEndian.Uint64(key[1:])
-	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(key[9:])^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
-	return block, hi ^ lo
+// hashed says which block and which bits of it are a key's.
+type hashed struct{ block, picks uint64 }
+
+// hashIdentity is of an identity row's key: its prefix and sixteen bytes.
+// Blocks go in the order of keys, so that a scan of the rows fills them one
+// after the other.
+func hashIdentity(key []byte) hashed {
+	return hashed{binary.BigEndian.Uint64(key[1:]), mix(binary.LittleEndian.Uint64(key[9:]))}
+}
+
+func mix(h uint64) uint64 {
+	hi, lo := bits.Mul64(h^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return hi ^ lo
+}
+
+// known says how the filter knows a row, if it is of those that it knows.
+// hash is that of the key with the store's seed.
+func (s *Store) known(key []byte, hash uint64) (k hashed, ok bool) {
+	switch {
+	case s.filter == nil:
+		return k, false
+	case key[0] == s.prefix && len(key) == identityKeyBytes:
+		return hashIdentity(key), true
+	case s.sparse[key[0]]:
+		return hashed{hash, mix(hash)}, true
+	}
+	return k, false
+}
+
+// learn adds a key that known spoke of. An identity is written once, another
+// key again and again.
+func (s *Store) learn(key []byte, k hashed) {
+	if key[0] == s.prefix || !s.filter.maybe(k) {
+		s.filter.add(k)
+	}
 }
 
 // identityKeyBytes is the length of an identity row's key. Rows with the

@@ -30,6 +30,9 @@ type Options struct {
 	// IdentityPrefix is the first byte of the engine's identity rows; 0 is
 	// DefaultIdentityPrefix.
 	IdentityPrefix byte
+	// Sparse are the first bytes of other rows that are asked for more often
+	// than they are there; the filter knows them, too.
+	Sparse []byte
 	// NoFilter leaves out the filter in memory: for states that are only
 	// read.
 	NoFilter bool

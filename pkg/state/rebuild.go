@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/bits"
 	"runtime"
 	"sync"
@@ -39,6 +40,25 @@ func buildFilter(db *pebble.DB, prefix byte, identities uint64) (*filter, error)
 	return f, nil
 }
 
+// learnSparse adds the keys of the other rows that the filter knows.
+func (s *Store) learnSparse(prefixes []byte) error {
+	for _, prefix := range prefixes {
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+		if err != nil {
+			return err
+		}
+		for ok := it.First(); ok; ok = it.Next() {
+			if k, ok := s.known(it.Key(), maphash.Bytes(s.seed, it.Key())); ok {
+				s.filter.add(k)
+			}
+		}
+		if err := errors.Join(it.Error(), it.Close()); err != nil {
+			return fmt.Errorf("read rows %x: %w", prefix, err)
+		}
+	}
+	return nil
+}
+
 const (
 	// maxFilterWorkers leaves something for the other shards that open.
 	maxFilterWorkers = 4
@@ -72,7 +92,7 @@ func (g *generation) fill(db *pebble.DB, from, to []byte) (n int, err error) {
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		if key := it.Key(); len(key) == identityKeyBytes {
-			g.set(key)
+			g.set(hashIdentity(key))
 			n++
 		}
 	}

@@ -38,7 +38,7 @@ var ErrTooManySealed = errors.New("too many batches sealed and not applied")
 var ErrBatchTooLarge = fmt.Errorf("batch changes more than %d bytes", maxLayerBytes)
 
 func newRows(s *Store) *Rows {
-	r := &Rows{reader: reader{store: s, db: s.db}, seed: maphash.MakeSeed(), tip: s.Meta()}
+	r := &Rows{reader: reader{store: s, db: s.db}, seed: s.seed, tip: s.Meta()}
 	r.current = newLayer(r.seed)
 	return r
 }
@@ -54,7 +54,7 @@ func (r *Rows) Get(key []byte) (value []byte, ok bool) {
 			return value, ok
 		}
 	}
-	if f := r.store.filter; f != nil && len(key) == identityKeyBytes && key[0] == r.store.prefix && !f.maybe(key) {
+	if k, ok := r.store.known(key, hash); ok && !r.store.filter.maybe(k) {
 		return nil, false
 	}
 	return r.read(key)
@@ -153,13 +153,16 @@ func (r *Rows) Apply(b *Batch, offset int64) error {
 	l := b.layer
 	for i := range l.entries {
 		e := &l.entries[i]
-		if byte(e.prefix>>56) != r.store.prefix || e.change != isSet {
+		first := byte(e.prefix >> 56)
+		if e.change != isSet || first != r.store.prefix && !r.store.sparse[first] {
 			continue
 		}
-		after.Identities++
-		// I5: the filter knows the identity before the layer that has it goes.
-		if f := r.store.filter; f != nil && e.klen == identityKeyBytes {
-			f.add(l.key(e))
+		if first == r.store.prefix {
+			after.Identities++
+		}
+		// I5: the filter knows the key before the layer that has it goes.
+		if k, ok := r.store.known(l.key(e), uint64(e.hash)<<32|uint64(e.low)); ok {
+			r.store.learn(l.key(e), k)
 		}
 	}
 	free, err := r.store.apply(appendMarkOp(b.repr, &after), &after)

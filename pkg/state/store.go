@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"math"
 	"sync"
@@ -25,6 +26,8 @@ type Store struct {
 	own    *Shared // caches that go with the store
 	filter *filter // nil where it isn't wanted
 	prefix byte
+	sparse [256]bool
+	seed   maphash.Seed
 	rows   *Rows
 
 	meta     atomic.Pointer[Meta]
@@ -34,8 +37,8 @@ type Store struct {
 
 	// repr is what ApplyRepr makes a batch in.
 	repr []byte
-	// identities are what it found in one.
-	identities []byte
+	// sets are the keys that it found in one and that the filter learns.
+	sets [][]byte
 
 	onFatal   func(error)
 	fatalOnce sync.Once
@@ -51,7 +54,10 @@ var ErrWrongShard = errors.New("directory holds the state of another shard")
 func Open(o Options) (*Store, error) {
 	s := &Store{
 		dir: o.Dir, shard: o.Shard, log: o.Logger, prefix: o.IdentityPrefix,
-		onFatal: o.OnFatal, fatalC: make(chan struct{}),
+		onFatal: o.OnFatal, fatalC: make(chan struct{}), seed: maphash.MakeSeed(),
+	}
+	for _, prefix := range o.Sparse {
+		s.sparse[prefix] = true
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -89,7 +95,9 @@ func (s *Store) open(o *Options, shared *Shared) (err error) {
 		err = fmt.Errorf("%w: %d instead of %d", ErrWrongShard, meta.Shard, s.shard)
 	}
 	if err == nil && !o.NoFilter {
-		s.filter, err = buildFilter(s.db, s.prefix, meta.Identities)
+		if s.filter, err = buildFilter(s.db, s.prefix, meta.Identities); err == nil {
+			err = s.learnSparse(o.Sparse)
+		}
 	}
 	if err != nil {
 		return errors.Join(err, s.db.Close())
@@ -171,11 +179,13 @@ func (s *Store) ApplyRepr(batch []byte, hash Hash, offset int64) error {
 	}
 	before := s.meta.Load()
 	next := Meta{Identities: before.Identities, Offset: offset}
-	s.identities = s.identities[:0]
-	err := readBatch(batch, s.prefix, &next, func(key []byte) {
-		next.Identities++
-		if s.filter != nil && len(key) == identityKeyBytes {
-			s.identities = append(s.identities, key...)
+	s.sets = s.sets[:0]
+	err := readBatch(batch, &next, func(key []byte) {
+		if key[0] == s.prefix {
+			next.Identities++
+		}
+		if s.filter != nil && (key[0] == s.prefix || s.sparse[key[0]]) {
+			s.sets = append(s.sets, key)
 		}
 	})
 	switch {
@@ -196,9 +206,12 @@ func (s *Store) ApplyRepr(batch []byte, hash Hash, offset int64) error {
 	if err != nil {
 		return err
 	}
-	for i := 0; i < len(s.identities); i += identityKeyBytes {
-		s.filter.add(s.identities[i : i+identityKeyBytes])
+	for _, key := range s.sets {
+		if k, ok := s.known(key, maphash.Bytes(s.seed, key)); ok {
+			s.learn(key, k)
+		}
 	}
+	clear(s.sets) // they are the caller's
 	s.noteFilter()
 	return nil
 }
