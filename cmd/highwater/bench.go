@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"highwater/pkg/bench"
@@ -22,6 +23,7 @@ import (
 
 type benchCommand struct {
 	Workload   string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,spend" help:"What is measured; see below."`
+	Runs       int           `name:"runs" default:"1" min:"1" max:"100" help:"How often, with the same events; medians are told."`
 	Events     int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
 	Users      int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
 	Opened     bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
@@ -32,7 +34,11 @@ type benchCommand struct {
 	Processor  string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
 	Seed       uint64        `name:"seed" default:"1" help:"Equal seeds make equal events."`
 	Dump       string        `name:"dump" help:"Only write the events to this file, one a line, or to standard output where it is -."`
-	BrokerPID  int           `name:"broker-pid" default:"0" min:"0" help:"Process of a broker on this machine, whose CPU is measured too."`
+	Floor      bool          `name:"floor" default:"true" help:"Measure also how fast the same bytes go through the same protocol with nothing computed or stored."`
+	Verify     bool          `name:"verify" default:"true" help:"Prove each run's outputs as highwater verify does; one that is refused is a failure."`
+	VerifyUpTo int           `name:"verify-up-to" default:"5000000" min:"1" help:"Up to how many events that is done; more take too long, and are told as not verified."`
+	Profile    string        `name:"profile" help:"Directory for CPU profiles of the first run's processors."`
+	BrokerPID  int           `name:"broker-pid" default:"0" min:"0" help:"Process of a broker on this machine, whose CPU is measured too; 0 looks for one behind the bootstrap servers."`
 	Keep       bool          `name:"keep" help:"Leave the topics where they are."`
 	Output     string        `name:"output" default:"auto" enum:"auto,lines,json" help:"Lines for people, JSON for programs; auto asks whether a terminal listens."`
 	spending
@@ -88,18 +94,39 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 	if err := b.ping(ctx, connection); err != nil {
 		return err
 	}
-	name := benchName()
+	options := bench.Options{
+		Name: benchName(), Client: kafka.CommonOptions(connection, p.Logger), Partitions: b.Partitions, Processors: b.Processors, Binary: program,
+		Environ: append(p.Environ, b.environ()...), Workload: w, Seed: b.Seed, Runs: b.Runs, Over: b.RateOver, Settled: b.Settled,
+		BrokerPID: cmp.Or(b.BrokerPID, bench.FindBroker(ctx, b.BootstrapServers)), VerifyUpTo: b.VerifyUpTo, Profiles: b.Profile, Keep: b.Keep,
+	}
+	if b.Floor {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program, which is the floor's: %w", err)
+		}
+		options.Floor = []string{self, floorName}
+	}
+	if b.Verify {
+		options.Verify = func(ctx context.Context, names kafka.Names) (ok bool, said string, err error) {
+			proof, lines := b.proof, &strings.Builder{}
+			proof.ApplicationID, proof.TopicPrefix = names.Application, names.Prefix
+			ok, err = proof.prove(ctx, p, nil, lines)
+			return ok, lines.String(), err
+		}
+	}
 	progress := newProgress(p.Stderr)
-	result, err := bench.Run(ctx, bench.Options{
-		Names: kafka.Names{Application: name, Prefix: name + "."}, Client: kafka.CommonOptions(connection, p.Logger),
-		Partitions: b.Partitions, Processors: b.Processors, Binary: program, Environ: append(p.Environ, b.environ()...),
-		Workload: w, Seed: b.Seed, Over: b.RateOver, BrokerPID: b.BrokerPID, Keep: b.Keep,
-	}, func(format string, args ...any) { progress.tell(0, 0, fmt.Sprintf(format, args...)) })
+	result, err := bench.Run(ctx, options, func(format string, args ...any) { progress.tell(0, 0, fmt.Sprintf(format, args...)) })
 	progress.end()
 	if err != nil {
 		return err
 	}
-	return b.show(p, result)
+	if err := b.show(p, result); err != nil {
+		return err
+	}
+	if result.Refused() {
+		return errBadRun
+	}
+	return nil
 }
 
 // dump writes the events that would be measured.

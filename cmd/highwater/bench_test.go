@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,24 +14,93 @@ import (
 	"highwater/pkg/service"
 )
 
-// TestBench is the whole way, small.
-func TestBench(t *testing.T) {
+// runBench measures on the embedded broker, small.
+func runBench(t *testing.T, args ...string) (status int, got *bench.Result, stderr string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	var stdout, stderr bytes.Buffer
-	status := binary.Main(ctx, service.Invocation{
-		Args: []string{
-			"bench", broker(t), "--processor=" + os.Args[0], "--partitions=2", "--workload=live", "--events=3000", "--users=50", "--rates=200", "--rate-over=1s", "--output=json",
-		},
-		Environ: []string{asProgram + "=processor", "TMPDIR=" + t.TempDir()}, Stdout: &stdout, Stderr: &stderr,
+	var stdout, errors bytes.Buffer
+	status = binary.Main(ctx, service.Invocation{
+		Args:    append([]string{"bench", broker(t), "--partitions=2", "--events=2000", "--users=50", "--output=json"}, args...),
+		Environ: []string{asProgram + "=processor", "TMPDIR=" + t.TempDir(), "HIGHWATER_MAX_EVENTS_PER_TRANSACTION=100"}, Stdout: &stdout, Stderr: &errors,
 	})
-	var got bench.Result
-	if err := json.Unmarshal(stdout.Bytes(), &got); status != 0 || err != nil {
-		t.Fatalf("status %d, %v\n%s%s", status, err, stdout.Bytes(), stderr.Bytes())
+	got = &bench.Result{}
+	if err := json.Unmarshal(stdout.Bytes(), got); err != nil || len(got.Runs) == 0 {
+		t.Fatalf("status %d, %v\n%s%s", status, err, stdout.Bytes(), errors.Bytes())
 	}
-	if got.Events != 3000 || len(got.Latency) != 1 || got.Latency[0].Events < 150 || got.Latency[0].P50 <= 0 || got.Latency[0].P50 > float64(patience/time.Millisecond) {
-		t.Errorf("got %s", stdout.Bytes())
+	return status, got, errors.String()
+}
+
+// TestBench is the whole way, floor and proof included.
+func TestBench(t *testing.T) {
+	status, got, stderr := runBench(t, "--processor="+os.Args[0], "--runs=2")
+	if status != 0 || len(got.Runs) != 2 {
+		t.Fatalf("status %d, %+v\n%s", status, got, stderr)
 	}
+	for _, r := range got.Runs {
+		if r.Events != 2000 || r.Counted < 1000 || r.Counted > 2000 || r.EventsPerSecond <= 0 || r.Transactions < 10 || r.Floor == nil || r.Floor.EventsPerSecond <= 0 || r.Ratio <= 0 {
+			t.Errorf("run %+v, floor %+v", r, r.Floor)
+		}
+		if v := r.Verification; !v.Verified || !v.Good || !strings.Contains(v.Said, "ok   entries") {
+			t.Errorf("verification %+v", v)
+		}
+		entries := r.Traffic.Outputs[0]
+		if entries.Topic != "entries" || entries.Records < 0.9 || entries.Records > 1.2 || entries.Bytes < 100 || entries.Stored <= 0 || r.Traffic.Changelog.Bytes < 50 || r.Traffic.Bytes > 2000 {
+			t.Errorf("traffic %+v", r.Traffic)
+		}
+	}
+}
+
+func TestBenchLive(t *testing.T) {
+	profiles := t.TempDir()
+	_, got, stderr := runBench(t, "--processor="+os.Args[0], "--workload=live", "--rates=200,400", "--rate-over=1s", "--floor=false", "--verify=false", "--settled=false", "--profile="+profiles)
+	r := got.Runs[0]
+	if len(r.Latency) != 2 || r.Latency[0].Events < 150 || r.Latency[1].Rate != 400 || r.Latency[0].P50 <= 0 || r.Latency[0].P50 > float64(patience/time.Millisecond) {
+		t.Errorf("got %+v\n%s", r.Latency, stderr)
+	}
+	if r.Verification.Verified || r.Verification.Reason == "" || r.Floor != nil {
+		t.Errorf("got %+v", r)
+	}
+	if stat, err := os.Stat(filepath.Join(profiles, "processor-1-at-200.pprof")); err != nil || stat.Size() == 0 {
+		t.Error("no profile", err)
+	}
+	for _, o := range r.Traffic.Outputs {
+		if (o.Records > 0) != (o.Stored > 0) || o.Topic == "settled" && o.Records > 0 {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
+// TestBenchRefused has processors that keep other policies than those that
+// are verified.
+func TestBenchRefused(t *testing.T) {
+	dir := t.TempDir()
+	policies, program := filepath.Join(dir, "debt.yaml"), filepath.Join(dir, "processor")
+	script := "#!/bin/sh\nHIGHWATER_POLICIES_FILE=" + policies + " exec " + os.Args[0] + "\n"
+	if err := os.WriteFile(policies, []byte("assets: {credits: {shortfall: debt}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	status, got, stderr := runBench(t, "--processor="+program, "--floor=false", "--opened=false")
+	if v := got.Runs[0].Verification; status != 1 || v.Good || !v.Verified || !strings.Contains(v.Said, "FAIL") || !strings.Contains(stderr, errBadRun.Error()) {
+		t.Errorf("status %d, %+v\n%s", status, v, stderr)
+	}
+}
+
+// TestBenchDump: what is written needs no broker.
+func TestBenchDump(t *testing.T) {
+	got := invoke(t, "", "bench", "--dump=-", "--workload=late-heavy", "--events=10", "--users=2")
+	if lines := strings.Split(strings.TrimSpace(got.stdout), "\n"); got.status != 0 || len(lines) != 12 || !strings.HasPrefix(lines[0], `{"topic":"ledger","key":"u-9e3779b1","event":{"type":"add","event_id":"open-0"`) {
+		t.Errorf("status %d\n%s%s", got.status, got.stdout, got.stderr)
+	}
+	file := filepath.Join(t.TempDir(), "events")
+	invoke(t, "", "bench", "--dump="+file, "--workload=late-heavy", "--events=10", "--users=2").wants(t, 0)
+	if text, err := os.ReadFile(file); err != nil || string(text) != got.stdout {
+		t.Errorf("the file has other events: %v\n%s", err, text)
+	}
+	invoke(t, "", "bench", "--dump=-", "--events=2000000000").wants(t, 2, "2000000000 events")
 }
 
 func TestBenchWithoutProcessor(t *testing.T) {

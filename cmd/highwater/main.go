@@ -19,7 +19,8 @@ type commands struct {
 	Explain     explain       `cmd:"" help:"Ask how a user's balance came about."`
 	Verify      verifyCommand `cmd:"" help:"Prove the promise: replay every event from zero, and compare."`
 	DeadLetters deadLetters   `cmd:"" help:"Look at what could not be applied, and go on."`
-	Bench       benchCommand  `cmd:"" help:"Measure throughput, CPU and latency on this Kafka."`
+	Bench       benchCommand  `cmd:"" help:"Measure throughput, CPU, memory and latency on this Kafka."`
+	BenchFloor  floorCommand  `cmd:"" hidden:""`
 }
 
 var binary = service.Binary[commands]{

@@ -2,8 +2,11 @@ package bench
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"net"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +22,8 @@ func TestLatency(t *testing.T) {
 		waits = append(waits, time.Duration(1000-n)*time.Millisecond)
 	}
 	got := newLatency(100, 10*time.Second, waits)
-	if want := (&Latency{Rate: 100, Seconds: 10, Events: 1000, P50: 501, P99: 991, P999: 1000, Max: 1000}); !reflect.DeepEqual(got, want) {
+	quantiles := Quantiles{P50: 501, P90: 901, P99: 991, P999: 1000, Max: 1000}
+	if want := (&Latency{Rate: 100, Seconds: 10, Events: 1000, Quantiles: quantiles}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if empty := newLatency(1, time.Second, nil); empty.Max != 0 {
@@ -44,20 +48,108 @@ func TestCPU(t *testing.T) {
 }
 
 func TestPrint(t *testing.T) {
-	r := Result{
-		Seed: 1, Partitions: 8, Processors: 2, Users: 100, Events: 2_000_000, LoadSeconds: 4, Seconds: 5, EventsPerSecond: 400_000, Transactions: 77,
-		CPU: []CPU{{"processor-2", 2, 1}, {"broker", 4, 2}}, Latency: []*Latency{{Rate: 1000, Events: 10_000, P50: 1.25, P99: 9, P999: 20, Max: 30}},
+	run := func(pace float64, v Verification) *RunResult {
+		return &RunResult{
+			Events: 2_000_000, Users: 100, Pace: Pace{EventsPerSecond: pace, CPU: []CPU{{"broker", 4, 2}, {"processor-1", 2, 1}}},
+			Floor: &Pace{EventsPerSecond: 800_000}, Ratio: pace / 800_000, Memory: []Memory{{"processor-1", 3 << 20, 2 << 20}},
+			Traffic:      &Traffic{Outputs: []Topic{{Topic: "entries", Records: 1, Bytes: 90}, {Topic: "alerts"}}, Changelog: Topic{Topic: "changelog", Records: 0.1, Bytes: 10}, Bytes: 100, Stored: 120},
+			Latency:      []*Latency{newLatency(1000, time.Second, []time.Duration{2 * time.Millisecond})},
+			Verification: v,
+		}
 	}
+	r := &Result{Workload: "catch-up", Settled: true, Processors: 1, Partitions: 4, Machine: Machine{Cores: 2, Kafka: "v4.4"}, Runs: []*RunResult{
+		run(400_000, Verification{Verified: true, Good: true}), run(200_000, Verification{Reason: "it was not asked for"}),
+		run(300_000, Verification{Verified: true, Said: "ok   topics: 1\nFAIL entries: one is wrong\n"}),
+	}}
+	r.Summary = summarize(r.Runs)
 	var out bytes.Buffer
 	r.Print(&out)
 	for _, want := range []string{
-		"load        2,000,000 events of 100 users in 4.0 s, seed 1\n",
-		"throughput  400,000 events/s: 2 processors, 8 partitions, 5.00 s, 77 transactions\n",
-		"cpu         broker       2.00 s for a million events (4.00 s)\ncpu         processor-2  1.00 s",
-		"latency     p50 1.2 ms, p99 9.0 ms, p99.9 20.0 ms, max 30.0 ms: 10,000 events at 1,000 a second",
+		"catch-up: 2,000,000 events of 100 users, every output on; 1 processor, 4 partitions, seed 0, 3 runs\n", "2 cores", "Kafka v4.4",
+		"300,000 events/s (200,000 to 400,000)\n", "cpu of processor-1 ", "1.000 CPU-s/M events", "0.375 of the floor (0.250 to 0.500)\n",
+		"peak memory of processor-1 ", "to Kafka, entries ", "90.0 B/event", "latency at 1000/s, p99.9", "2.000 ms",
+		"run 1: verified", "run 2: not verified: it was not asked for\n", "run 3: FAILED", "  FAIL entries: one is wrong\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("nothing says %q:\n%s", want, out.String())
 		}
+	}
+	if strings.Contains(out.String(), "alerts") || !r.Refused() {
+		t.Errorf("refused %v:\n%s", r.Refused(), out.String())
+	}
+	if r.Runs = r.Runs[:2]; r.Refused() {
+		t.Error("a run that nobody verified is refused")
+	}
+	r.Runs[0].Against = run(1, Verification{Verified: true})
+	if !r.Refused() {
+		t.Error("what a run is compared with isn't looked at")
+	}
+}
+
+func TestSummaryOfAnEvenNumber(t *testing.T) {
+	var runs []*RunResult
+	for _, pace := range []float64{40, 10, 20, 30} {
+		runs = append(runs, &RunResult{Pace: Pace{EventsPerSecond: pace}})
+	}
+	if got := summarize(runs)[0]; got != (Figure{"throughput", "events/s", 25, 10, 40}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestMeasured(t *testing.T) {
+	at := func(ms int64) time.Time { return time.UnixMilli(1_000_000 + ms) }
+	s, err := measured([]transaction{
+		{partition: 0, at: at(500), events: 30, bytes: 3, processedAt: 400}, {partition: 1, at: at(0), events: 10}, {partition: 0, at: at(100), events: 10},
+		{partition: 1, at: at(300), events: 20, bytes: 2, processedAt: 200}, {partition: 1, at: at(700), events: 0}, {partition: 1, at: at(900), events: 7},
+	}, 15, 70)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.events != 50 || s.seconds() != 0.4 || s.perSecond() != 125 || len(s.counted) != 2 || s.taken() != 77 || s.from[0] != 400 || s.from[1] != 200 {
+		t.Errorf("got %+v", s)
+	}
+	if _, err := measured([]transaction{{events: 5}}, 0, 5); err == nil {
+		t.Error("one transaction is measured")
+	}
+}
+
+func TestWatch(t *testing.T) {
+	from := time.Now()
+	w := watchProcesses(map[string]int{"self": os.Getpid(), "nobody": -1})
+	for time.Since(from) < 4*sampleEvery {
+		_ = sha256.Sum256(make([]byte, 1<<16))
+	}
+	got := w.between(from, time.Now(), 1_000_000)
+	if _, ok := cpuOf(os.Getpid()); !ok {
+		if len(got) != 0 {
+			t.Errorf("got %+v without /proc", got)
+		}
+		return
+	}
+	if len(got) != 1 || got[0].Process != "self" || got[0].Seconds != got[0].SecondsPerMillion {
+		t.Errorf("got %+v", got)
+	}
+	if m := memoryOf("self", os.Getpid()); m.Resident <= 0 || m.Peak < m.Resident {
+		t.Errorf("memory %+v", m)
+	}
+}
+
+// TestFindBroker: something listens, but it is no Kafka.
+func TestFindBroker(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, text, _ := net.SplitHostPort(listener.Addr().String())
+	port, _ := strconv.ParseUint(text, 10, 16)
+	if _, err := os.Stat("/proc/net/tcp"); err == nil {
+		inodes := listeners("/proc/net/tcp", port)
+		if len(inodes) != 1 || ownerOf("socket:["+inodes[0]+"]") != os.Getpid() {
+			t.Errorf("sockets %v", inodes)
+		}
+	}
+	if pid := FindBroker(t.Context(), "nowhere.invalid:1,"+listener.Addr().String()); pid != 0 {
+		t.Errorf("process %d", pid)
 	}
 }

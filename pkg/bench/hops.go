@@ -17,7 +17,7 @@ type gauge map[string]float64
 func (b *spender) gauges(ctx context.Context) ([]gauge, error) {
 	var all []gauge
 	for _, address := range append([]string{b.Ingest}, b.Admin...) {
-		g, err := b.gauge(ctx, address+"/metrics")
+		g, err := readGauge(ctx, b.client, address+"/metrics")
 		if err != nil {
 			return nil, fmt.Errorf("read %s/metrics: %w", address, err)
 		}
@@ -26,12 +26,12 @@ func (b *spender) gauges(ctx context.Context) ([]gauge, error) {
 	return all, nil
 }
 
-func (b *spender) gauge(ctx context.Context, address string) (g gauge, err error) {
+func readGauge(ctx context.Context, client *http.Client, address string) (g gauge, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := b.client.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}

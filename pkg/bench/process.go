@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,9 +17,11 @@ import (
 // stopWithin is how long a processor may take to stop; then it is killed.
 const stopWithin = 30 * time.Second
 
-// process is a processor that was started.
+// process is one that was started.
 type process struct {
-	name    string
+	name string
+	// address is what a processor listens on.
+	address string
 	command *exec.Cmd
 	log     *os.File
 	ended   chan struct{}
@@ -32,14 +32,14 @@ type process struct {
 	told    bool
 }
 
-// start runs a processor's binary with these settings, as environment, in a
-// directory of its own.
-func start(ctx context.Context, name, binary, dir string, environ []string) (*process, error) {
+// start runs a program with these settings, as environment, and keeps what it
+// says in a directory.
+func start(ctx context.Context, name, dir string, environ []string, binary string, args ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, command: exec.CommandContext(ctx, binary), log: log, ended: make(chan struct{})}
+	p := &process{name: name, command: exec.CommandContext(ctx, binary, args...), log: log, ended: make(chan struct{})}
 	p.command.Env = environ
 	p.command.Stdout, p.command.Stderr = log, log
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
@@ -58,6 +58,8 @@ func start(ctx context.Context, name, binary, dir string, environ []string) (*pr
 	}()
 	return p, nil
 }
+
+func (p *process) pid() int { return p.command.Process.Pid }
 
 // failed is why it isn't there any more, if nobody told it to end.
 func (p *process) failed() error {
@@ -91,28 +93,4 @@ func (p *process) lastWords() string {
 		return err.Error()
 	}
 	return string(bytes.TrimSpace(text[max(0, len(text)-most):]))
-}
-
-// clockTicks is USER_HZ, which is 100 on every Linux.
-const clockTicks = 100
-
-// cpuOf is the user and system time that a process has used; ok is false
-// where the system doesn't tell it like Linux.
-func cpuOf(pid int) (used time.Duration, ok bool) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return 0, false
-	}
-	// The name, in brackets, may hold anything.
-	_, rest, ok := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 13 {
-		return 0, false
-	}
-	user, userErr := strconv.ParseInt(fields[11], 10, 64)
-	system, systemErr := strconv.ParseInt(fields[12], 10, 64)
-	if userErr != nil || systemErr != nil {
-		return 0, false
-	}
-	return time.Duration(user+system) * time.Second / clockTicks, true
 }

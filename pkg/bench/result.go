@@ -3,30 +3,88 @@ package bench
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"time"
-
-	"highwater/pkg/plain"
 )
 
-// Result are the figures.
+// Result are the figures of all runs.
 type Result struct {
-	Seed       uint64 `json:"seed"`
-	Partitions int32  `json:"partitions"`
-	Processors int    `json:"processors"`
-	Users      int    `json:"users"`
+	Workload   string  `json:"workload"`
+	Settled    bool    `json:"settled"`
+	Opened     bool    `json:"opened"`
+	Seed       uint64  `json:"seed"`
+	Partitions int32   `json:"partitions"`
+	Processors int     `json:"processors"`
+	Machine    Machine `json:"machine"`
+	// Summary has each figure over all runs.
+	Summary []Figure     `json:"summary"`
+	Runs    []*RunResult `json:"runs"`
+}
 
-	Events          int64   `json:"events"`
-	LoadSeconds     float64 `json:"load_seconds"`
-	Seconds         float64 `json:"seconds"`
-	EventsPerSecond float64 `json:"events_per_second"`
-	Transactions    int64   `json:"transactions"`
-	// CPU is of each process over the stretch measured; empty where the system
-	// doesn't tell.
-	CPU []CPU `json:"cpu"`
+// Machine is what the figures were measured on; what the system doesn't tell
+// is empty.
+type Machine struct {
+	Cores  int    `json:"cores"`
+	Memory int64  `json:"memory_bytes"`
+	CPU    string `json:"cpu"`
+	OS     string `json:"os"`
+	Go     string `json:"go"`
+	// Kafka is the broker's version as its requests tell it.
+	Kafka string `json:"kafka"`
+}
 
+// Figure is one measure over all runs.
+type Figure struct {
+	Name   string  `json:"name"`
+	Unit   string  `json:"unit"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+// RunResult are the figures of one run.
+type RunResult struct {
+	Events      int     `json:"events"`
+	Users       int     `json:"users"`
+	LoadSeconds float64 `json:"load_seconds"`
+	Pace
+	Memory  []Memory `json:"memory"`
+	Traffic *Traffic `json:"kafka"`
+	Disk    Disk     `json:"disk"`
+	// Floor is the pace of the same protocol with the same bytes, and nothing
+	// else; Ratio is this run's events a second, as a share of the floor's.
+	Floor *Pace   `json:"floor,omitempty"`
+	Ratio float64 `json:"ratio,omitempty"`
+	// Against is what the run is compared with, Share its events a second, as a
+	// share of that.
+	Against *RunResult `json:"against,omitempty"`
+	Share   float64    `json:"share,omitempty"`
 	Latency []*Latency `json:"latency,omitempty"`
+
+	Verification Verification `json:"verification"`
+
+	kafka string
+}
+
+// Pace is how fast events were taken, over the stretch that is measured.
+type Pace struct {
+	// Counted are the events of the stretch.
+	Counted               int64   `json:"counted"`
+	Seconds               float64 `json:"seconds"`
+	EventsPerSecond       float64 `json:"events_per_second"`
+	Transactions          int     `json:"transactions"`
+	TransactionsPerSecond float64 `json:"transactions_per_second"`
+	// CPU is of each process over the stretch; empty where the system doesn't
+	// tell.
+	CPU []CPU `json:"cpu"`
+}
+
+func newPace(s *stretch, w *watch) Pace {
+	return Pace{
+		Counted: s.events, Seconds: s.seconds(), EventsPerSecond: s.perSecond(),
+		Transactions: len(s.counted), TransactionsPerSecond: over(float64(len(s.counted)), s.seconds()),
+		CPU: w.between(s.first, s.last, s.events),
+	}
 }
 
 // CPU is what one process used.
@@ -36,34 +94,141 @@ type CPU struct {
 	SecondsPerMillion float64 `json:"seconds_per_million_events"`
 }
 
-// Latency is from handing an event to the producer to reading its entry.
+// Memory is what is resident of one process, at most and at the end.
+type Memory struct {
+	Process  string `json:"process"`
+	Peak     int64  `json:"peak_bytes"`
+	Resident int64  `json:"resident_bytes"`
+}
+
+// Traffic is what is written to Kafka for an event. Bytes are keys, values and
+// headers as produced, uncompressed, over the stretch; stored is what the logs
+// have, framing and markers included, for each event since the topics began.
+type Traffic struct {
+	// Partitions is how many were read: the first ones stand for the others.
+	Partitions int32   `json:"partitions"`
+	Outputs    []Topic `json:"outputs"`
+	Changelog  Topic   `json:"changelog"`
+	Bytes      float64 `json:"bytes_per_event"`
+	Stored     float64 `json:"stored_bytes_per_event"`
+}
+
+// Topic is what is written to one topic, for an event.
+type Topic struct {
+	Topic   string  `json:"topic"`
+	Records float64 `json:"records_per_event"`
+	Bytes   float64 `json:"bytes_per_event"`
+	Stored  float64 `json:"stored_bytes_per_event"`
+
+	keyBytes float64 // of a record
+}
+
+// Disk is what the processors have on disk at the end, and what they had
+// written, for each event since they started.
+type Disk struct {
+	Size            int64   `json:"bytes"`
+	Written         int64   `json:"written_bytes"`
+	SizePerEvent    float64 `json:"bytes_per_event"`
+	WrittenPerEvent float64 `json:"written_bytes_per_event"`
+}
+
+// Latency is from when an event was due at the producer to reading its entry.
 type Latency struct {
 	Rate    int     `json:"rate"`
 	Seconds float64 `json:"seconds"`
 	Events  int     `json:"events"`
-	P50     float64 `json:"p50_ms"`
-	P99     float64 `json:"p99_ms"`
-	P999    float64 `json:"p999_ms"`
-	Max     float64 `json:"max_ms"`
+	Quantiles
 }
 
 func newLatency(rate int, over time.Duration, waits []time.Duration) *Latency {
-	q := quantiles(waits)
-	return &Latency{Rate: rate, Seconds: over.Seconds(), Events: len(waits), P50: q.P50, P99: q.P99, P999: q.P999, Max: q.Max}
+	return &Latency{Rate: rate, Seconds: over.Seconds(), Events: len(waits), Quantiles: quantiles(waits)}
 }
 
-// Print writes the figures for people.
-func (r *Result) Print(to io.Writer) {
-	fmt.Fprintf(to, "load        %s of %s in %.1f s, seed %d\n",
-		plain.Count(r.Events, "event", "events"), plain.Count(r.Users, "user", "users"), r.LoadSeconds, r.Seed)
-	fmt.Fprintf(to, "throughput  %s events/s: %s, %s, %.2f s, %s\n", plain.Number(int64(r.EventsPerSecond)),
-		plain.Count(r.Processors, "processor", "processors"), plain.Count(r.Partitions, "partition", "partitions"), r.Seconds,
-		plain.Count(r.Transactions, "transaction", "transactions"))
-	for _, c := range slices.SortedFunc(slices.Values(r.CPU), func(a, b CPU) int { return cmp.Compare(a.Process, b.Process) }) {
-		fmt.Fprintf(to, "cpu         %-12s %.2f s for a million events (%.2f s)\n", c.Process, c.SecondsPerMillion, c.Seconds)
+// Verification says whether the promise was proved for what a run published.
+type Verification struct {
+	// Verified is false where nobody looked, and Reason says why.
+	Verified bool   `json:"verified"`
+	Reason   string `json:"reason,omitempty"`
+	Good     bool   `json:"good"`
+	// Said are the lines that tell what was found.
+	Said string `json:"said,omitempty"`
+}
+
+// Refused reports whether what some run published breaks the promise: the
+// figures then mean nothing.
+func (r *Result) Refused() bool {
+	return slices.ContainsFunc(r.Runs, func(run *RunResult) bool {
+		return run.refused() || run.Against != nil && run.Against.refused()
+	})
+}
+
+func (r *RunResult) refused() bool { return r.Verification.Verified && !r.Verification.Good }
+
+// figures are a run's measures by name.
+func (r *RunResult) figures() []Figure {
+	var all []Figure
+	add := func(value float64, unit, format string, args ...any) {
+		all = append(all, Figure{Name: fmt.Sprintf(format, args...), Unit: unit, Median: value})
 	}
+	pace := func(of string, p *Pace) {
+		add(p.EventsPerSecond, "events/s", "%sthroughput", of)
+		for _, c := range p.CPU {
+			add(c.SecondsPerMillion, "CPU-s/M events", "%scpu of %s", of, c.Process)
+		}
+		add(p.TransactionsPerSecond, "transactions/s", "%stransactions", of)
+	}
+	pace("", &r.Pace)
+	if r.Floor != nil {
+		pace("floor: ", r.Floor)
+		add(r.Ratio, "of the floor", "ratio")
+	}
+	for _, m := range r.Memory {
+		add(float64(m.Peak)/(1<<20), "MiB", "peak memory of %s", m.Process)
+		add(float64(m.Resident)/(1<<20), "MiB", "memory of %s at the end", m.Process)
+	}
+	if t := r.Traffic; t != nil {
+		for _, o := range append(slices.Clone(t.Outputs), t.Changelog) {
+			if o.Records > 0 {
+				add(o.Bytes, "B/event", "to Kafka, %s", o.Topic)
+			}
+		}
+		add(t.Bytes, "B/event", "to Kafka")
+		add(t.Stored, "B/event", "stored in Kafka")
+	}
+	add(r.Disk.SizePerEvent, "B/event", "on disk")
+	add(r.Disk.WrittenPerEvent, "B/event", "written to disk")
 	for _, l := range r.Latency {
-		fmt.Fprintf(to, "latency     p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms: %s at %s a second, from produce to entry, read committed\n",
-			l.P50, l.P99, l.P999, l.Max, plain.Count(l.Events, "event", "events"), plain.Number(int64(l.Rate)))
+		for _, q := range []struct {
+			name  string
+			value float64
+		}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
+			add(q.value, "ms", "latency at %d/s, %s", l.Rate, q.name)
+		}
 	}
+	if a := r.Against; a != nil {
+		add(a.EventsPerSecond, "events/s", "throughput of %d events, %d users", a.Events, a.Users)
+		add(r.Share, "of that", "share")
+	}
+	return all
+}
+
+// summarize gives each figure's median, and how far it spreads.
+func summarize(runs []*RunResult) []Figure {
+	var order []Figure
+	values := make(map[string][]float64)
+	for _, run := range runs {
+		for _, f := range run.figures() {
+			if values[f.Name] == nil {
+				order = append(order, f)
+			}
+			values[f.Name] = append(values[f.Name], f.Median)
+		}
+	}
+	for i := range order {
+		of := values[order[i].Name]
+		slices.SortFunc(of, cmp.Compare[float64])
+		order[i].Min, order[i].Max = of[0], of[len(of)-1]
+		order[i].Median = (of[(len(of)-1)/2] + of[len(of)/2]) / 2
+	}
+	return order
 }

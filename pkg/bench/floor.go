@@ -1,0 +1,276 @@
+package bench
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/event"
+	"highwater/pkg/kafka"
+)
+
+// FloorPlan says what a floor moves: as many bytes as were measured, through
+// the same protocol, with nothing computed or stored.
+type FloorPlan struct {
+	// Inputs are whose topics are read, Names whose are written.
+	Inputs     kafka.Names `json:"inputs"`
+	Names      kafka.Names `json:"names"`
+	Partitions int32       `json:"partitions"`
+	// Events is how many a transaction takes under backlog.
+	Events  int           `json:"events"`
+	Outputs []FloorOutput `json:"outputs"`
+	// ChangelogBytes is the size of a batch of rows, for an event.
+	ChangelogBytes float64 `json:"changelog_bytes"`
+	// Done is a file that is made once all that was there at first is moved.
+	Done string `json:"done"`
+}
+
+// FloorOutput is what goes to one topic.
+type FloorOutput struct {
+	Topic string `json:"topic"`
+	// Records is how many there are for an event.
+	Records    float64 `json:"records"`
+	KeyBytes   int     `json:"key_bytes"`
+	ValueBytes int     `json:"value_bytes"`
+}
+
+// floorGap is what a shard leaves between a commit's return and the next
+// produce, at least.
+const floorGap = time.Millisecond
+
+// RunFloor moves what the plan says, one client a partition, until ctx is
+// cancelled. It reads what is there and what comes.
+func RunFloor(ctx context.Context, common []kgo.Opt, plan *FloorPlan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var running, moving sync.WaitGroup
+	moving.Add(int(plan.Partitions))
+	go func() {
+		moving.Wait()
+		if ctx.Err() == nil {
+			// Whoever waits for the file tells that it is missing.
+			_ = os.WriteFile(plan.Done, nil, 0o600)
+		}
+	}()
+	failures := make([]error, plan.Partitions)
+	for p := range plan.Partitions {
+		running.Go(func() {
+			defer cancel() // one that fails ends them all
+			f := &floor{FloorPlan: plan, partition: p, rng: rand.New(rand.NewPCG(1, uint64(p))), owed: make([]float64, len(plan.Outputs)), moved: sync.OnceFunc(moving.Done)}
+			defer f.moved()
+			if err := f.run(ctx, common); err != nil && ctx.Err() == nil {
+				failures[p] = fmt.Errorf("floor of partition %d: %w", p, err)
+			}
+		})
+	}
+	running.Wait()
+	return errors.Join(failures...)
+}
+
+// floor is one partition's. While one transaction is on its way, the next one
+// is read.
+type floor struct {
+	*FloorPlan
+	partition int32
+	client    *kgo.Client
+	rng       *rand.Rand
+	// moved is called once the backlog is gone.
+	moved func()
+
+	// The rest is of who moves.
+	seq    int64
+	chain  [32]byte
+	landed time.Time
+	// owed is what each output is owed, in records.
+	owed []float64
+	// records, values and payload are memory for the next transaction.
+	records []kgo.Record
+	values  []byte
+	payload []byte
+}
+
+// cargo is what one transaction took.
+type cargo struct {
+	events    int
+	positions kafka.Positions
+}
+
+func (f *floor) run(ctx context.Context, common []kgo.Opt) error {
+	client, err := kgo.NewClient(kafka.ShardOptions(common, f.Names, f.partition)...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	f.client = client
+	if _, _, err := client.ProducerID(ctx); err != nil {
+		return fmt.Errorf("become the owner: %w", err)
+	}
+	topics := make(map[string]event.Topic)
+	inputs := make(map[string]map[int32]kgo.Offset)
+	backlog := int64(0)
+	for t := event.Grants; t <= event.Transfers; t++ {
+		name := f.Inputs.Input(t)
+		topics[name] = t
+		inputs[name] = map[int32]kgo.Offset{f.partition: kgo.NewOffset().AtStart()}
+		end, err := kafka.HighWatermark(ctx, client, name, f.partition)
+		if err != nil {
+			return err
+		}
+		backlog += end
+	}
+	client.RemoveConsumePartitions(map[string][]int32{f.Names.Shards(): {f.partition}})
+	client.AddConsumePartitions(inputs)
+
+	todo, landed := make(chan cargo, 1), make(chan error, 1)
+	var carrying sync.WaitGroup
+	defer carrying.Wait()
+	defer close(todo)
+	carrying.Go(func() {
+		for c := range todo {
+			landed <- f.move(ctx, c)
+		}
+	})
+	return f.read(ctx, topics, backlog, todo, landed)
+}
+
+// read collects records and hands them on: as many as the plan says, or, once
+// the backlog is gone, what there is when the transaction before has landed.
+func (f *floor) read(ctx context.Context, topics map[string]event.Topic, backlog int64, todo chan<- cargo, landed <-chan error) error {
+	var c cargo
+	flying := false
+	land := func() error {
+		if !flying {
+			return nil
+		}
+		flying = false
+		return <-landed
+	}
+	send := func() error {
+		if err := land(); err != nil {
+			return err
+		}
+		flying = true
+		todo <- c
+		c.events = 0
+		return nil
+	}
+	for {
+		fetches := f.client.PollFetches(ctx)
+		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
+			return err
+		}
+		for records := fetches.RecordIter(); !records.Done(); {
+			r := records.Next()
+			c.positions.Advance(topics[r.Topic], r.Offset)
+			c.events++
+			backlog--
+			if c.events == f.Events {
+				if err := send(); err != nil {
+					return err
+				}
+			}
+		}
+		if backlog > 0 {
+			continue
+		}
+		if c.events > 0 {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		if err := land(); err != nil {
+			return err
+		}
+		f.moved()
+	}
+}
+
+// move runs one transaction.
+func (f *floor) move(ctx context.Context, c cargo) error {
+	gap := time.NewTimer(time.Until(f.landed.Add(floorGap)))
+	defer gap.Stop()
+	select {
+	case <-gap.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	now := time.Now()
+	if err := f.client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	var mu sync.Mutex
+	var lost error
+	promise := func(_ *kgo.Record, err error) {
+		if err != nil {
+			mu.Lock()
+			lost = errors.Join(lost, err)
+			mu.Unlock()
+		}
+	}
+	records := f.load(c, now)
+	for i := range records {
+		f.client.Produce(ctx, &records[i], promise)
+	}
+	if err := f.client.Flush(ctx); err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if lost != nil {
+		return fmt.Errorf("produce: %w", lost)
+	}
+	if f.landed.IsZero() {
+		// As a shard does: a commit before the client has stored what it learned
+		// of its topics would silently abort.
+		f.client.PurgeTopicsFromProducing("-")
+	}
+	if err := f.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	f.landed = time.Now()
+	return nil
+}
+
+// load makes the records of a transaction: the outputs, then the changelog's.
+// They live until the next one.
+func (f *floor) load(c cargo, now time.Time) []kgo.Record {
+	f.records = f.records[:0]
+	add := func(topic string, key, value []byte) {
+		f.records = append(f.records, kgo.Record{Topic: topic, Partition: f.partition, Key: key, Value: value, Timestamp: now})
+	}
+	for i, output := range f.Outputs {
+		for f.owed[i] += output.Records * float64(c.events); f.owed[i] >= 1; f.owed[i]-- {
+			add(output.Topic, f.bytes(output.KeyBytes), f.bytes(output.ValueBytes))
+		}
+	}
+	f.seq++
+	whole := &kafka.ChangelogRecord{
+		Shard: f.partition, Seq: f.seq, PrevHash: f.chain, Positions: c.positions, ProcessedAt: event.TimeOf(now),
+		Events: int32(c.events), Batch: f.bytes(int(f.ChangelogBytes * float64(c.events))),
+	}
+	whole.BatchHash = sha256.Sum256(whole.Batch)
+	f.chain = kafka.ChainHash(whole.PrevHash, whole.BatchHash)
+	f.values = f.values[:0]
+	for chunk := range kafka.ChunkCount(len(whole.Batch)) {
+		from := len(f.values)
+		f.values = kafka.AppendChangelogChunk(f.values, whole, chunk)
+		add(f.Names.Changelog(), nil, f.values[from:len(f.values):len(f.values)])
+	}
+	return f.records
+}
+
+// bytes are so many that no compression makes fewer.
+func (f *floor) bytes(n int) []byte {
+	for len(f.payload) < n {
+		f.payload = binary.LittleEndian.AppendUint64(f.payload, f.rng.Uint64())
+	}
+	return f.payload[:n:n]
+}
