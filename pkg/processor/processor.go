@@ -53,6 +53,8 @@ const (
 	maxMissing = 3
 	// confirmWithin bounds the wait for the group to confirm a member.
 	confirmWithin = time.Minute
+	// troubleEvery is how often a trouble that lasts is said.
+	troubleEvery = 30 * time.Second
 	// closeWithin bounds the flush of a state that is given back.
 	closeWithin = 15 * time.Second
 )
@@ -232,6 +234,7 @@ func (p *Processor) join() (*kgo.Client, error) {
 
 // heed looks at what goes wrong with the membership.
 func (p *Processor) heed(ctx context.Context) {
+	var said trouble
 	for ctx.Err() == nil {
 		p.member.PollFetches(ctx).EachError(func(_ string, _ int32, err error) {
 			switch {
@@ -241,11 +244,28 @@ func (p *Processor) heed(ctx context.Context) {
 					p.cfg.InstanceID, p.names.ProcessorGroup(), err))
 			case isRefused(err):
 				p.fail(fmt.Errorf("membership of the group %s: %w", p.names.ProcessorGroup(), err))
-			default:
+			case said.isNews(err, time.Now()):
 				p.log.Warn("membership is troubled; the client tries again", "error", err)
 			}
 		})
 	}
+}
+
+// trouble is what was said last of something that fails again and again: while
+// a broker is away the client reports it each second.
+type trouble struct {
+	text string
+	at   time.Time
+}
+
+// isNews reports whether an error is to be said: it is another one, or it was
+// said long ago.
+func (t *trouble) isNews(err error, now time.Time) bool {
+	if text := err.Error(); text != t.text || now.Sub(t.at) >= troubleEvery {
+		t.text, t.at = text, now
+		return true
+	}
+	return false
 }
 
 // isRefused tells a membership that will never be from one that was lost: the

@@ -401,3 +401,25 @@ func TestMissingTopicsAreSaid(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+func TestLastingTroubleIsSaidNowAndThen(t *testing.T) {
+	away, refused := errors.New("away"), errors.New("refused")
+	var said trouble
+	for _, step := range []struct {
+		after time.Duration
+		err   error
+		want  bool
+	}{
+		{0, away, true},
+		{time.Second, away, false},
+		{29 * time.Second, away, false},
+		{30 * time.Second, away, true},
+		{31 * time.Second, refused, true},
+		{32 * time.Second, refused, false},
+		{33 * time.Second, away, true},
+	} {
+		if got := said.isNews(step.err, time.Unix(0, 0).Add(step.after)); got != step.want {
+			t.Errorf("%v after %v: said is %v", step.err, step.after, got)
+		}
+	}
+}
