@@ -72,7 +72,7 @@ var rules = map[string]rule{
 
 	"deploy/kafka/ready":       {"", franz, "it waits for a broker and knows nothing else"},
 	"deploy/kafka/local/await": {"deploy/kafka/ready", "", "it waits for a broker and knows nothing else"},
-	"test/broker":              {"deploy/kafka/ready", "", "it gives tests a broker and knows nothing of what they test"},
+	"test/broker":              {"deploy/kafka/ready", franz, "it gives tests a broker and knows nothing of what they test"},
 }
 
 func (r rule) allows(imported string) bool {
