@@ -53,12 +53,12 @@ func TestBench(t *testing.T) {
 
 func TestBenchLive(t *testing.T) {
 	profiles := t.TempDir()
-	_, got, stderr := runBench(t, "--processor="+os.Args[0], "--workload=live", "--rates=200,400", "--rate-over=1s", "--floor=false", "--verify=false", "--settled=false", "--profile="+profiles)
+	_, got, stderr := runBench(t, "--processor="+os.Args[0], "--workload=live", "--rates=200,400", "--rate-over=1s", "--verify=false", "--settled=false", "--profile="+profiles)
 	r := got.Runs[0]
 	if len(r.Latency) != 2 || r.Latency[0].Events < 150 || r.Latency[1].Rate != 400 || r.Latency[0].P50 <= 0 || r.Latency[0].P50 > float64(patience/time.Millisecond) {
 		t.Errorf("got %+v\n%s", r.Latency, stderr)
 	}
-	if r.Verification.Verified || r.Verification.Reason == "" || r.Floor != nil {
+	if r.Verification.Verified || r.Verification.Reason == "" || len(r.FloorLatency) != 2 || r.FloorLatency[1].Events < 300 {
 		t.Errorf("got %+v", r)
 	}
 	if stat, err := os.Stat(filepath.Join(profiles, "processor-1-at-200.pprof")); err != nil || stat.Size() == 0 {

@@ -105,7 +105,7 @@ func TestMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.events != 50 || s.seconds() != 0.4 || s.perSecond() != 125 || len(s.counted) != 2 || s.taken() != 77 || s.from[0] != 400 || s.from[1] != 200 {
+	if s.events != 50 || s.seconds() != 0.4 || s.perSecond() != 125 || len(s.counted) != 2 || s.taken() != 77 || s.begun[0] != [2]event.Time{400, 400} || s.begun[1] != [2]event.Time{200, 200} {
 		t.Errorf("got %+v", s)
 	}
 	if _, err := measured([]transaction{{events: 5}}, 0, 5); err == nil {

@@ -20,7 +20,8 @@ import (
 // FloorPlan says what a floor moves: as many bytes as were measured, through
 // the same protocol, with nothing computed or stored.
 type FloorPlan struct {
-	// Inputs are whose topics are read, Names whose are written.
+	// Inputs are whose topics are read, Names whose are written. The inputs of
+	// Names are read, too: what comes while latency is measured comes there.
 	Inputs     kafka.Names `json:"inputs"`
 	Names      kafka.Names `json:"names"`
 	Partitions int32       `json:"partitions"`
@@ -29,6 +30,8 @@ type FloorPlan struct {
 	Outputs []FloorOutput `json:"outputs"`
 	// ChangelogBytes is the size of a batch of rows, for an event.
 	ChangelogBytes float64 `json:"changelog_bytes"`
+	// Echo has each event's first output say which event it is of.
+	Echo bool `json:"echo"`
 	// Done is a file that is made once all that was there at first is moved.
 	Done string `json:"done"`
 }
@@ -101,6 +104,8 @@ type floor struct {
 type cargo struct {
 	events    int
 	positions kafka.Positions
+	// echoes are what came, where that is to be told.
+	echoes []*kgo.Record
 }
 
 func (f *floor) run(ctx context.Context, common []kgo.Opt) error {
@@ -116,15 +121,17 @@ func (f *floor) run(ctx context.Context, common []kgo.Opt) error {
 	topics := make(map[string]event.Topic)
 	inputs := make(map[string]map[int32]kgo.Offset)
 	backlog := int64(0)
-	for t := event.Grants; t <= event.Transfers; t++ {
-		name := f.Inputs.Input(t)
-		topics[name] = t
-		inputs[name] = map[int32]kgo.Offset{f.partition: kgo.NewOffset().AtStart()}
-		end, err := kafka.HighWatermark(ctx, client, name, f.partition)
-		if err != nil {
-			return err
+	for _, names := range []kafka.Names{f.Inputs, f.Names} {
+		for t := event.Grants; t <= event.Transfers; t++ {
+			name := names.Input(t)
+			topics[name] = t
+			inputs[name] = map[int32]kgo.Offset{f.partition: kgo.NewOffset().AtStart()}
+			end, err := kafka.HighWatermark(ctx, client, name, f.partition)
+			if err != nil {
+				return err
+			}
+			backlog += end
 		}
-		backlog += end
 	}
 	client.RemoveConsumePartitions(map[string][]int32{f.Names.Shards(): {f.partition}})
 	client.AddConsumePartitions(inputs)
@@ -159,7 +166,7 @@ func (f *floor) read(ctx context.Context, topics map[string]event.Topic, backlog
 		}
 		flying = true
 		todo <- c
-		c.events = 0
+		c.events, c.echoes = 0, nil
 		return nil
 	}
 	for {
@@ -171,7 +178,9 @@ func (f *floor) read(ctx context.Context, topics map[string]event.Topic, backlog
 			r := records.Next()
 			c.positions.Advance(topics[r.Topic], r.Offset)
 			c.events++
-			backlog--
+			if backlog--; f.Echo {
+				c.echoes = append(c.echoes, r)
+			}
 			if c.events == f.Events {
 				if err := send(); err != nil {
 					return err
@@ -247,7 +256,14 @@ func (f *floor) load(c cargo, now time.Time) []kgo.Record {
 		f.records = append(f.records, kgo.Record{Topic: topic, Partition: f.partition, Key: key, Value: value, Timestamp: now})
 	}
 	for i, output := range f.Outputs {
-		for f.owed[i] += output.Records * float64(c.events); f.owed[i] >= 1; f.owed[i]-- {
+		f.owed[i] += output.Records * float64(c.events)
+		if i == 0 {
+			for _, r := range c.echoes {
+				add(output.Topic, f.bytes(output.KeyBytes), echo(r, f.bytes(output.ValueBytes)))
+				f.owed[i]--
+			}
+		}
+		for ; f.owed[i] >= 1; f.owed[i]-- {
 			add(output.Topic, f.bytes(output.KeyBytes), f.bytes(output.ValueBytes))
 		}
 	}
@@ -273,4 +289,24 @@ func (f *floor) bytes(n int) []byte {
 		f.payload = binary.LittleEndian.AppendUint64(f.payload, f.rng.Uint64())
 	}
 	return f.payload[:n:n]
+}
+
+// echo is a record's value in front of other bytes: its length in two bytes,
+// then itself.
+func echo(r *kgo.Record, rest []byte) []byte {
+	value := binary.BigEndian.AppendUint16(make([]byte, 0, max(len(rest), 2+len(r.Value))), uint16(len(r.Value)))
+	value = append(value, r.Value...)
+	return append(value, rest[min(len(value), len(rest)):]...)
+}
+
+// echoed is the value that echo was given.
+func echoed(value []byte) ([]byte, error) {
+	if len(value) < 2 {
+		return nil, errors.New("it has no echo")
+	}
+	n := int(binary.BigEndian.Uint16(value))
+	if len(value) < 2+n {
+		return nil, errors.New("its echo is cut")
+	}
+	return value[2 : 2+n], nil
 }

@@ -84,10 +84,8 @@ func (i *installation) run(ctx context.Context) error {
 	if err := i.catchUp(ctx); err != nil {
 		return err
 	}
-	for _, rate := range i.workload.Rates {
-		if err := i.latency(ctx, rate); err != nil {
-			return err
-		}
+	if err := i.latencies(ctx); err != nil {
+		return err
 	}
 	if err := i.look(); err != nil {
 		return err
@@ -121,7 +119,7 @@ func (i *installation) fill(ctx context.Context) error {
 	lost := make(chan error, 1)
 	n := 0
 	for m := range i.load.history(&i.workload) {
-		i.produce(ctx, m, lost)
+		i.produce(ctx, i.names, m, lost)
 		if ctx.Err() != nil {
 			break
 		}
@@ -137,8 +135,8 @@ func (i *installation) fill(ctx context.Context) error {
 	return nil
 }
 
-func (i *installation) produce(ctx context.Context, m message, lost chan<- error) {
-	record := &kgo.Record{Topic: i.names.Input(m.topic), Partition: kafka.PartitionOf(m.user, i.Partitions), Key: []byte(m.user), Value: m.value}
+func (i *installation) produce(ctx context.Context, names kafka.Names, m message, lost chan<- error) {
+	record := &kgo.Record{Topic: names.Input(m.topic), Partition: kafka.PartitionOf(m.user, i.Partitions), Key: []byte(m.user), Value: m.value}
 	i.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
 		if err != nil {
 			select {
@@ -370,6 +368,9 @@ func (i *installation) measureFloor(ctx context.Context, plan *FloorPlan) (*Pace
 		return nil, err
 	}
 	w.stop()
+	if err := i.floorLatencies(ctx, plan.Names); err != nil {
+		return nil, err
+	}
 	if err := i.stop(); err != nil {
 		return nil, err
 	}

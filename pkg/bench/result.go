@@ -59,7 +59,9 @@ type RunResult struct {
 	// share of that.
 	Against *RunResult `json:"against,omitempty"`
 	Share   float64    `json:"share,omitempty"`
-	Latency []*Latency `json:"latency,omitempty"`
+	// FloorLatency is the floor's, in the order of Latency.
+	Latency      []*Latency `json:"latency,omitempty"`
+	FloorLatency []*Latency `json:"floor_latency,omitempty"`
 
 	Verification Verification `json:"verification"`
 
@@ -197,14 +199,18 @@ func (r *RunResult) figures() []Figure {
 	}
 	add(r.Disk.SizePerEvent, "B/event", "on disk")
 	add(r.Disk.WrittenPerEvent, "B/event", "written to disk")
-	for _, l := range r.Latency {
-		for _, q := range []struct {
-			name  string
-			value float64
-		}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
-			add(q.value, "ms", "latency at %d/s, %s", l.Rate, q.name)
+	latency := func(of string, all []*Latency) {
+		for _, l := range all {
+			for _, q := range []struct {
+				name  string
+				value float64
+			}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
+				add(q.value, "ms", "%slatency at %d/s, %s", of, l.Rate, q.name)
+			}
 		}
 	}
+	latency("", r.Latency)
+	latency("floor: ", r.FloorLatency)
 	if a := r.Against; a != nil {
 		add(a.EventsPerSecond, "events/s", "throughput of %d events, %d users", a.Events, a.Users)
 		add(r.Share, "of that", "share")

@@ -37,10 +37,7 @@ func (i *installation) readTraffic(ctx context.Context, s *stretch) (*Traffic, e
 		topic := Topic{Topic: output.String(), Stored: over(float64(stored[i.names.Output(output)]), float64(all))}
 		var records, keys, bytes int64
 		err := readAll(ctx, i.Client, i.names.Output(output), partitions, func(r *kgo.Record) error {
-			from, ok := s.from[r.Partition]
-			// Kafka's timestamps are in milliseconds. A record has that of its
-			// transaction.
-			if ok && !r.Attrs.IsControl() && r.Timestamp.UnixMilli() >= int64(from/(second/1000)) {
+			if s.has(r) {
 				records++
 				keys += int64(len(r.Key))
 				bytes += recordSize(r)
@@ -104,7 +101,7 @@ func kafkaVersion(ctx context.Context, client *kgo.Client) string {
 // plan is what a floor must do to move what this installation moved.
 func (i *installation) plan(s *stretch, t *Traffic, names kafka.Names) *FloorPlan {
 	p := &FloorPlan{
-		Inputs: i.names, Names: names, Partitions: i.Partitions,
+		Inputs: i.names, Names: names, Partitions: i.Partitions, Echo: i.isLive(),
 		Events:         max(1, int(s.events)/len(s.counted)),
 		ChangelogBytes: max(0, t.Changelog.Bytes-t.Changelog.Records*kafka.ChangelogHeaderBytes),
 	}

@@ -34,8 +34,8 @@ type stretch struct {
 	// all are the events of all transactions, also of those before and behind
 	// the stretch, by partition.
 	all map[int32]int64
-	// from is when each partition's first counted transaction was begun.
-	from map[int32]event.Time
+	// begun are when each partition's first and last counted transactions were.
+	begun map[int32][2]event.Time
 }
 
 func (s *stretch) seconds() float64 { return s.last.Sub(s.first).Seconds() }
@@ -63,7 +63,7 @@ func (s *stretch) taken() (n int64) {
 // how many there were before anything started.
 func measured(transactions []transaction, opened, total int64) (*stretch, error) {
 	slices.SortStableFunc(transactions, func(a, b transaction) int { return a.at.Compare(b.at) })
-	s := &stretch{all: make(map[int32]int64), from: make(map[int32]event.Time)}
+	s := &stretch{all: make(map[int32]int64), begun: make(map[int32][2]event.Time)}
 	seen := int64(0)
 	for i := range transactions {
 		t := &transactions[i]
@@ -80,9 +80,11 @@ func measured(transactions []transaction, opened, total int64) (*stretch, error)
 			s.last = t.at
 			s.events += t.events
 			s.counted = append(s.counted, *t)
-			if _, ok := s.from[t.partition]; !ok {
-				s.from[t.partition] = t.processedAt
+			begun, ok := s.begun[t.partition]
+			if !ok {
+				begun[0] = t.processedAt
 			}
+			s.begun[t.partition] = [2]event.Time{begun[0], t.processedAt}
 		}
 	}
 	if s.events == 0 || s.seconds() <= 0 {
@@ -120,6 +122,15 @@ func readTransactions(ctx context.Context, common []kgo.Opt, names kafka.Names, 
 		return nil
 	})
 	return all, err
+}
+
+// has reports whether a record is of the stretch. It has the time at which its
+// transaction was begun, in milliseconds.
+func (s *stretch) has(r *kgo.Record) bool {
+	const millis = second / 1000
+	begun, ok := s.begun[r.Partition]
+	at := event.Time(r.Timestamp.UnixMilli())
+	return ok && !r.Attrs.IsControl() && at >= begun[0]/millis && at <= begun[1]/millis
 }
 
 // recordSize is what a record's producer gave: key, value and headers.
