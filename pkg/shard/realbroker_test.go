@@ -43,8 +43,9 @@ type stream struct {
 	done sync.WaitGroup
 }
 
-func (c *cluster) stream(user string, every time.Duration) *stream {
+func (c *cluster) stream(every time.Duration) *stream {
 	c.t.Helper()
+	const user = "alice"
 	ctx, stop := context.WithCancel(context.Background())
 	s := &stream{stop: stop}
 	start := time.Now().Add(-time.Hour)
@@ -104,7 +105,7 @@ func (e *entryCheck) upTo(n int64) {
 func TestRealBrokerZombieIsFenced(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
-	s := c.stream("alice", 2*time.Millisecond)
+	s := c.stream(2*time.Millisecond)
 	owner := c.run(0, newDisk(), nil)
 	for range 5 {
 		entries.upTo(entries.seq + 20)
@@ -123,7 +124,7 @@ func TestRealBrokerZombieIsFenced(t *testing.T) {
 func TestRealBrokerTakeoverEndsAnOpenTransaction(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
-	s := c.stream("alice", 2*time.Millisecond)
+	s := c.stream(2*time.Millisecond)
 	for range 5 {
 		thaw, frozen := make(chan struct{}), make(chan struct{})
 		var once sync.Once
@@ -161,7 +162,7 @@ func TestRealBrokerBrokerDies(t *testing.T) {
 	b := broker.Own(t)
 	c := newRealCluster(t, b.Bootstrap())
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
-	s := c.stream("alice", time.Millisecond)
+	s := c.stream(time.Millisecond)
 	d := newDisk()
 	owner := c.keep(0, d)
 	for range 2 {
@@ -211,7 +212,7 @@ func TestRealBrokerAnswerToCommitIsLost(t *testing.T) {
 	b := broker.Own(t)
 	c := newRealCluster(t, b.Bootstrap())
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
-	s := c.stream("alice", time.Millisecond)
+	s := c.stream(time.Millisecond)
 	answers := broker.LoseAnswersTo(kmsg.EndTxn.Int16())
 	c.client = c.options(kgo.Dialer(answers.Dial))
 	d := newDisk()

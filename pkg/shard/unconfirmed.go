@@ -66,7 +66,9 @@ func (s *Shard) settleOwnership(ctx context.Context) error {
 			return fmt.Errorf("settle ownership: %w", err)
 		}
 		// An answer that isn't "later" is final for this client: it was
-		// replaced, or the broker gave it up, which looks the same from here.
+		// replaced, or the broker gave it up, or its commit happened and the
+		// broker restarted before it answered and has forgotten the epoch before.
+		// All this looks the same from here.
 		if refused, ok := errors.AsType[*kerr.Error](idErr); ok && !refused.Retriable {
 			return fmt.Errorf("%w: %w", ErrFenced, idErr)
 		}
