@@ -14,6 +14,9 @@ FUZZTIME ?= 30s
 REPEAT ?= 5
 BENCH ?= .
 
+# What `make bench-kafka` hands to `highwater bench`, such as BENCHFLAGS='--workload late-heavy --runs 3'.
+BENCHFLAGS ?=
+
 # Tests that need a real broker: all of these packages, and of others the tests named TestRealBroker..., which need the
 # build tag realbroker so that `make test` needs nothing but Go.
 BROKER := /test/(e2e|broker)(/|$$)
@@ -97,8 +100,8 @@ bench: ## Run the benchmarks that need no broker (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $$(go list ./... | grep -vE '$(BROKER)')
 
 .PHONY: bench-kafka
-bench-kafka: build ## Measure the whole pipeline on a local Kafka broker
-	servers=$$($(KAFKA) start); KAFKA_BOOTSTRAP_SERVERS=$${servers#*=} build/bin/highwater bench
+bench-kafka: build ## Measure the whole pipeline on a local Kafka broker (BENCHFLAGS)
+	servers=$$($(KAFKA) start); KAFKA_BOOTSTRAP_SERVERS=$${servers#*=} build/bin/highwater bench $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target (FUZZTIME each)

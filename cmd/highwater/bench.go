@@ -47,7 +47,7 @@ type benchCommand struct {
 
 // Help shows how it is used.
 func (benchCommand) Help() string {
-	return examples("It makes topics of its own, which it deletes at the end, fills them, starts processors, and measures. docs/operating.md says how, "+
+	return examples("It makes topics of its own, which it deletes at the end, fills them, starts processors, and measures. docs/benchmarks.md says what is measured and how, "+
 		"docs/benchmarks/workloads.md which events there are. The processors take their other settings from the environment.\n\n"+
 		"With --workload=spend it makes users who spend over HTTP on an installation that runs, says how long the answers take and where, and then verifies it. "+
 		"The users and their events stay.",

@@ -2,29 +2,35 @@
 // own, starts processors as processes, gives them events, and reads what they
 // commit.
 //
-// It owns the load and its mix, the processes it starts, and the figures. It
-// never touches topics that it didn't make, and never counts an event that
-// wasn't committed.
+// It owns the events of its workloads, the processes it starts, the floor, and
+// the figures. It never touches topics that it didn't make, and never counts
+// an event that wasn't committed.
 //
-// What is measured:
+// What the events are, docs/benchmarks/workloads.md says to the draw; how they
+// are measured, docs/benchmarks.md. In short:
 //
 //   - throughput: all events are in Kafka before the processors start. The
-//     rate is that from the first transaction of the changelog to the last, the
-//     first one's events left out, so that a start isn't counted.
+//     rate is that from the first transaction, once every account is open, to
+//     the last, by the times at which the broker ended them, the first one's
+//     events left out: so neither a start nor an opening is counted.
 //   - CPU: user and system time of each process over just that stretch, for a
 //     million events.
-//   - latency: at a steady rate, from handing an event to the producer to
+//   - the floor: the same inputs read, and as many records and bytes written,
+//     by the same protocol in transactions of the same size, with nothing
+//     computed or stored ([RunFloor]). What a machine can do changes with who
+//     else uses it; the ratio to its floor hardly does.
+//   - latency: at a steady rate, from when an event is due at the producer to
 //     reading its entry, read committed. Both clocks are this process's own.
 //
 // Apart from that, [Spend] measures spends over HTTP on an installation that
 // runs already: how long they take, and where. It makes users of its own, which
 // stay, and tells every answer that can't be.
 //
-// What the events are, docs/benchmarks/workloads.md says to the draw.
-//
 //   - I1: equal seeds make equal loads.
 //   - I2: whatever it started or made is gone at the end, unless it is to be
 //     kept.
+//   - I3: nobody reads or asks much while something is measured.
+//   - I4: a run whose outputs were refused, or that nobody verified, says so.
 //
 // Use:
 //

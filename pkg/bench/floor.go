@@ -30,6 +30,8 @@ type FloorPlan struct {
 	Outputs []FloorOutput `json:"outputs"`
 	// ChangelogBytes is the size of a batch of rows, for an event.
 	ChangelogBytes float64 `json:"changelog_bytes"`
+	// MaxBacklog bounds what each partition moves of what is there at first.
+	MaxBacklog int64 `json:"max_backlog"`
 	// Echo has each event's first output say which event it is of.
 	Echo bool `json:"echo"`
 	// Done is a file that is made once all that was there at first is moved.
@@ -49,8 +51,8 @@ type FloorOutput struct {
 // produce, at least.
 const floorGap = time.Millisecond
 
-// RunFloor moves what the plan says, one client a partition, until ctx is
-// cancelled. It reads what is there and what comes.
+// RunFloor moves what the plan says, one client a partition: what is there,
+// and, where it echoes, what comes. It ends when ctx is cancelled.
 func RunFloor(ctx context.Context, common []kgo.Opt, plan *FloorPlan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -133,6 +135,7 @@ func (f *floor) run(ctx context.Context, common []kgo.Opt) error {
 			backlog += end
 		}
 	}
+	backlog = min(backlog, f.MaxBacklog)
 	client.RemoveConsumePartitions(map[string][]int32{f.Names.Shards(): {f.partition}})
 	client.AddConsumePartitions(inputs)
 
@@ -198,7 +201,10 @@ func (f *floor) read(ctx context.Context, topics map[string]event.Topic, backlog
 		if err := land(); err != nil {
 			return err
 		}
-		f.moved()
+		if f.moved(); !f.Echo {
+			<-ctx.Done() // nothing comes that is measured
+			return ctx.Err()
+		}
 	}
 }
 

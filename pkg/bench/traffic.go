@@ -10,9 +10,14 @@ import (
 	"highwater/pkg/kafka"
 )
 
-// readWhole is up to how many events outputs are read of all partitions; of
-// more, those of the first one stand for all.
-const readWhole = 5_000_000
+const (
+	// readWhole is up to how many events outputs are read of all partitions; of
+	// more, those of the first one stand for all.
+	readWhole = 5_000_000
+	// floorUpTo is how many events a floor moves at most: it is the same pace
+	// all the way, and takes as much disk again as what it is compared with.
+	floorUpTo = 5_000_000
+)
 
 // readTraffic says what the stretch wrote to Kafka for an event, and what all
 // there is takes up.
@@ -101,7 +106,7 @@ func kafkaVersion(ctx context.Context, client *kgo.Client) string {
 // plan is what a floor must do to move what this installation moved.
 func (i *installation) plan(s *stretch, t *Traffic, names kafka.Names) *FloorPlan {
 	p := &FloorPlan{
-		Inputs: i.names, Names: names, Partitions: i.Partitions, Echo: i.isLive(),
+		Inputs: i.names, Names: names, Partitions: i.Partitions, MaxBacklog: floorUpTo / int64(i.Partitions), Echo: i.isLive(),
 		Events:         max(1, int(s.events)/len(s.counted)),
 		ChangelogBytes: max(0, t.Changelog.Bytes-t.Changelog.Records*kafka.ChangelogHeaderBytes),
 	}
