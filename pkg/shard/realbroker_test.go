@@ -105,7 +105,7 @@ func (e *entryCheck) upTo(n int64) {
 func TestRealBrokerZombieIsFenced(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
-	s := c.stream(2*time.Millisecond)
+	s := c.stream(2 * time.Millisecond)
 	owner := c.run(0, newDisk(), nil)
 	for range 5 {
 		entries.upTo(entries.seq + 20)
@@ -124,7 +124,7 @@ func TestRealBrokerZombieIsFenced(t *testing.T) {
 func TestRealBrokerTakeoverEndsAnOpenTransaction(t *testing.T) {
 	c := newRealCluster(t, realBroker(t))
 	entries := &entryCheck{reader: c.read(c.names.Output(kafka.Entries), 0)}
-	s := c.stream(2*time.Millisecond)
+	s := c.stream(2 * time.Millisecond)
 	for range 5 {
 		thaw, frozen := make(chan struct{}), make(chan struct{})
 		var once sync.Once
