@@ -25,6 +25,11 @@ const (
 	// aborted was handed out as committed; replica's TestCatchUp shows it.
 	fetchPartitionBytes = 4 << 20
 	fetchBytes          = 16 << 20
+	// shardPartitionBytes and shardFetchBytes do so for a shard's inputs, some
+	// transactions' worth: a small record takes three times its size once it
+	// is here, and a process has many shards.
+	shardPartitionBytes = 512 << 10
+	shardFetchBytes     = 2 << 20
 	// fetchMaxWait is how long a fetch without news is left with the broker. A
 	// client has one under way; a partition that isn't part of it, as after a
 	// change of leader, waits for its end.
@@ -79,6 +84,8 @@ func ShardOptions(common []kgo.Opt, names Names, shard int32) []kgo.Opt {
 	opts := append(append([]kgo.Opt{}, common...), readerOptions()...)
 	return append(opts,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{names.Shards(): {shard: kgo.NewOffset().AtStart()}}),
+		kgo.FetchMaxBytes(shardFetchBytes),
+		kgo.FetchMaxPartitionBytes(shardPartitionBytes),
 		kgo.TransactionalID(names.TransactionalID(shard)),
 		kgo.TransactionTimeout(TransactionTimeout),
 		// The broker answers CONCURRENT_TRANSACTIONS until the markers of the

@@ -49,6 +49,9 @@ func Run(ctx context.Context, process *service.Process, settings *Settings) erro
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(settings.HeapBytes())
+	}
 	if err := Add(ctx, process, settings); err != nil {
 		return err
 	}

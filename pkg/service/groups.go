@@ -91,10 +91,31 @@ type Processing struct {
 	MaxBytesPerTransaction Bytes `name:"max-bytes-per-transaction" default:"4MiB" min:"64KiB" max:"64MiB" help:"Most bytes of input in one transaction; a larger record goes alone."`
 	// CommitInterval is the pause between a commit and the next transaction.
 	CommitInterval time.Duration `name:"commit-interval" default:"1ms" max:"10s" help:"Shortest pause between a commit and the next transaction of a shard."`
+	// MemoryBytes bounds the process: Go collects garbage so that it stays
+	// below, as far as what is needed at once allows it.
+	MemoryBytes Bytes `name:"memory-bytes" default:"1GiB" min:"128MiB" help:"Memory of the whole process; garbage is collected so that it stays below."`
 	// CacheBytes bounds the decoded accounts kept in memory, all shards together.
-	CacheBytes Bytes `name:"cache-bytes" default:"512MiB" min:"1MiB" help:"Memory for hot accounts, all shards of the process together."`
+	CacheBytes Bytes `name:"cache-bytes" default:"256MiB" min:"1MiB" help:"Memory for hot accounts, all shards of the process together."`
 	// BlockCacheBytes bounds the store's block cache, all shards together.
 	BlockCacheBytes Bytes `name:"block-cache-bytes" default:"128MiB" min:"1MiB" help:"Memory for blocks of the store, all shards of the process together."`
+}
+
+// storeBytes is what the shards' stores take beside their block cache, in a
+// process of some shards.
+const storeBytes = 128 << 20
+
+// Validate refuses caches that leave no room for work.
+func (p Processing) Validate() error {
+	if room := int64(p.MemoryBytes) / 4 * 3; int64(p.CacheBytes+p.BlockCacheBytes) > room {
+		return fmt.Errorf("cache.bytes and block.cache.bytes: want at most %s together, three quarters of memory.bytes, got %s and %s; raise memory.bytes",
+			Bytes(room), p.CacheBytes, p.BlockCacheBytes)
+	}
+	return nil
+}
+
+// HeapBytes is what of MemoryBytes is Go's: the store keeps its own memory.
+func (p Processing) HeapBytes() int64 {
+	return max(int64(p.MemoryBytes)/2, int64(p.MemoryBytes-p.BlockCacheBytes)-storeBytes)
 }
 
 // Policies names the file of business rules.
