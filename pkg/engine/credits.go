@@ -359,7 +359,7 @@ func (e *Engine) commitAccount(a *account) {
 	e.val = a.head.append(e.val[:0])
 	e.rows.Set(e.key, e.val)
 	if cap(a.line.Ops) != a.sized {
-		e.trim(a)
+		e.trim(a, e.isShort())
 		a.sized = cap(a.line.Ops)
 		e.resize(a.user)
 	}

@@ -99,9 +99,6 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 			LatenessMicros: cfg.Lateness, IdleMicros: cfg.IdleTimeout, Hold: cfg.IdleHold,
 		}),
 	}
-	if e.cfg.KeepFor == 0 {
-		e.cfg.KeepFor = defaultKeepFor
-	}
 	if err := e.loadMeta(); err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}

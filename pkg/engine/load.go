@@ -26,7 +26,7 @@ func (e *Engine) loadLine(a *account) {
 		e.restateSettled(a)
 		e.skipKept(a)
 	}
-	e.trim(a)
+	e.trim(a, e.isShort())
 }
 
 // skipKept goes past what the move of the watermark that is under way has

@@ -89,6 +89,7 @@ type Config struct {
 	// CacheBytes bounds the accounts kept in memory.
 	CacheBytes int
 	// KeepFor is how late, in microseconds behind the watermark, an event may be
-	// that finds what it comes before in memory; 0 is 2 minutes.
+	// that finds what it comes before in memory; 0 is 2 minutes, or longer while
+	// there is room.
 	KeepFor int64
 }

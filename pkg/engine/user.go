@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"strings"
 
 	"highwater/pkg/event"
@@ -67,24 +68,31 @@ func (e *Engine) user(id string) *user {
 	return u
 }
 
-// Of what is settled of an account, memory keeps what is not older than
-// [Config.KeepFor], though no more than keepOps: so what is in memory grows with
-// the rate of events, not with their number.
+// Of what is settled of an account, memory keeps up to keepOps while there is
+// room, and of that what is not older than [Config.KeepFor] when it gets short:
+// so it grows with the rate of events, not with their number.
 const (
 	defaultKeepFor = 2 * 60 * 1_000_000
 	keepOps        = 4096
 )
 
-// settledOps is how many of an account's ops in memory are settled and need not
-// stay there.
-func (e *Engine) settledOps(a *account) int {
-	old := a.line.Find(event.EndOf(e.meta.settledTo - event.Time(e.cfg.KeepFor)))
-	return min(a.open, max(old, len(a.line.Ops)-keepOps))
+// isShort reports whether memory gets short.
+func (e *Engine) isShort() bool { return e.cfg.KeepFor > 0 || e.cached > e.cfg.CacheBytes/2 }
+
+// spare is how many of an account's ops in memory are settled and need not stay
+// there.
+func (e *Engine) spare(a *account, short bool) int {
+	n := len(a.line.Ops) - keepOps
+	if short {
+		keepFor := cmp.Or(e.cfg.KeepFor, defaultKeepFor)
+		n = max(n, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(keepFor))))
+	}
+	return min(a.open, n)
 }
 
 // trim forgets what need not be in memory of an account.
-func (e *Engine) trim(a *account) {
-	if n := e.settledOps(a); n > 0 {
+func (e *Engine) trim(a *account, short bool) {
+	if n := e.spare(a, short); n > 0 {
 		a.open -= a.line.Trim(n, &e.late.scratch)
 	}
 }
@@ -92,7 +100,7 @@ func (e *Engine) trim(a *account) {
 // makeRoom forgets what need not be in memory of an account, where that is a
 // good part of it: else memory grows.
 func (e *Engine) makeRoom(a *account) {
-	if n := e.settledOps(a); n > len(a.line.Ops)/4 {
+	if n := e.spare(a, e.isShort()); n > len(a.line.Ops)/4 {
 		a.open -= a.line.Trim(n, &e.late.scratch)
 	}
 }
@@ -199,6 +207,17 @@ func (e *Engine) resize(u *user) {
 	u.bytes = size
 }
 
+// shrink keeps only what is recent of a user's accounts.
+func (e *Engine) shrink(u *user) {
+	if u.one.user != nil {
+		e.trim(&u.one, true)
+	}
+	for _, a := range u.more {
+		e.trim(a, true)
+	}
+	e.resize(u)
+}
+
 // bytes is about how much memory an account holds.
 func (a *account) bytes() int {
 	const placeBytes = 64
@@ -215,7 +234,7 @@ func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 
 // evict forgets users until the rest fits. It goes round all of them like the
 // hand of a clock: who was needed since it last came by stays for one round
-// more.
+// more, with what is recent.
 func (e *Engine) evict() {
 	for passes := 2 * len(e.clock); e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
 		if e.hand >= len(e.clock) {
@@ -223,7 +242,10 @@ func (e *Engine) evict() {
 		}
 		u := e.clock[e.hand]
 		if u.pins > 0 || u.needed {
-			u.needed = false
+			if u.needed {
+				u.needed = false
+				e.shrink(u)
+			}
 			e.hand++
 			continue
 		}

@@ -11,6 +11,10 @@ import (
 // at least; large states stand further apart (I5).
 const Stride = 32
 
+// roomyOps is how much more room than twice what it needs a trimmed timeline
+// may keep.
+const roomyOps = 16
+
 // opWeight is what an op costs to read and to replay, in the bytes of state
 // that cost as much to copy and to store.
 const opWeight = 256
@@ -269,7 +273,11 @@ func (t *Timeline[S, M]) Trim(n int, scratch *event.Result) int {
 		pass[S, M](&c.State, &t.Ops[c.Index+i], scratch)
 	}
 	c.Index, c.Place = n, t.Ops[n-1].Place()
-	t.Ops = slices.Delete(t.Ops, 0, n)
+	if left := len(t.Ops) - n; cap(t.Ops) > 2*left+roomyOps {
+		t.Ops = append(make([]event.Placed, 0, left+left/4+1), t.Ops[n:]...)
+	} else {
+		t.Ops = slices.Delete(t.Ops, 0, n)
+	}
 	t.Checks = slices.Delete(t.Checks, 0, at)
 	for i := range t.Checks {
 		t.Checks[i].Index -= n
