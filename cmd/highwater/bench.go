@@ -29,6 +29,7 @@ type benchCommand struct {
 	Opened     bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
 	Rates      []int         `name:"rates" help:"Events a second at which latency is measured, separated by commas; none is as the workload says."`
 	RateOver   time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate."`
+	Against    against       `embed:"" prefix:"against-"`
 	Partitions int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
 	Processors int           `name:"processors" default:"1" min:"1" max:"64" help:"How many processors are started."`
 	Processor  string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
@@ -45,6 +46,12 @@ type benchCommand struct {
 	proof
 }
 
+// against is what scale is compared with.
+type against struct {
+	Events int `name:"events" default:"0" min:"0" help:"How many events scale is compared with; 0 is as many as the workload says."`
+	Users  int `name:"users" default:"0" min:"0" help:"How many users scale is compared with; 0 is as many as the workload says."`
+}
+
 // Help shows how it is used.
 func (benchCommand) Help() string {
 	return examples("It makes topics of its own, which it deletes at the end, fills them, starts processors, and measures. docs/benchmarks.md says what is measured and how, "+
@@ -55,7 +62,7 @@ func (benchCommand) Help() string {
 		"highwater bench --workload late-heavy --settled=false --output json",
 		"highwater bench --workload uniform --dump events.ndjson",
 		"highwater bench --workload spend --spend-rate 500 --rate-over 1m",
-		"HIGHWATER_CACHE_BYTES=1GiB highwater bench --users 1000000")
+		"HIGHWATER_MEMORY_BYTES=2GiB HIGHWATER_CACHE_BYTES=1GiB highwater bench --users 1000000")
 }
 
 // workload is the one that was asked for, with its numbers.
@@ -67,6 +74,9 @@ func (b *benchCommand) workload() bench.Workload {
 	w.Events, w.Users, w.Opened = cmp.Or(b.Events, w.Events), cmp.Or(b.Users, w.Users), b.Opened
 	if len(b.Rates) > 0 {
 		w.Rates = b.Rates
+	}
+	if w.Against.Users > 0 {
+		w.Against.Users, w.Against.Events = cmp.Or(b.Against.Users, w.Against.Users), cmp.Or(b.Against.Events, w.Against.Events)
 	}
 	return w
 }

@@ -71,6 +71,18 @@ func TestBenchLive(t *testing.T) {
 	}
 }
 
+// TestBenchScale: what it is compared with is measured and verified, too.
+func TestBenchScale(t *testing.T) {
+	status, got, stderr := runBench(t, "--processor="+os.Args[0], "--workload=scale", "--users=500", "--against-users=20", "--against-events=1500", "--verify-up-to=2000", "--floor=false")
+	r := got.Runs[0]
+	if status != 0 || r.Users != 500 || r.Against == nil || r.Against.Users != 20 || r.Against.Events != 1500 || r.Share <= 0 {
+		t.Fatalf("status %d, %+v\n%s", status, r, stderr)
+	}
+	if v := r.Verification; v.Verified || v.Reason != "there are more than 2000 events" || !r.Against.Verification.Good {
+		t.Errorf("verification %+v, and of what it is compared with %+v", v, r.Against.Verification)
+	}
+}
+
 // TestBenchRefused has processors that keep other policies than those that
 // are verified.
 func TestBenchRefused(t *testing.T) {
