@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -57,8 +58,21 @@ func CommonOptions(connection []kgo.Opt, logger *slog.Logger) []kgo.Opt {
 		// kgo's 5 s would be the pause after each change of a leader.
 		kgo.MetadataMinAge(100*time.Millisecond),
 		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.WithLogger(&clientLogger{to: logger}),
 	)
+}
+
+// Compression is the option for batches compressed as compression.type says:
+// none, lz4, snappy or zstd.
+func Compression(name string) (kgo.Opt, error) {
+	codec, ok := map[string]kgo.CompressionCodec{
+		"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(),
+	}[name]
+	if !ok {
+		return nil, fmt.Errorf("compression.type: want none, lz4, snappy or zstd, got %q", name)
+	}
+	return kgo.ProducerBatchCompression(codec), nil
 }
 
 // readerOptions make a reader that stops where records are missing (I2).
@@ -106,7 +120,6 @@ func ShardOptions(common []kgo.Opt, names Names, shard int32) []kgo.Opt {
 			}
 			return producerBatchBytes
 		}),
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		// An open transaction must end within TransactionTimeout anyhow; kgo
 		// would try for ever.
 		kgo.RecordDeliveryTimeout(2*TransactionTimeout),

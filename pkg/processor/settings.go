@@ -83,6 +83,10 @@ func (s *Settings) Config(ctx context.Context, process *service.Process) (Config
 	if err != nil {
 		return Config{}, err
 	}
+	compression, err := kafka.Compression(s.Compression)
+	if err != nil {
+		return Config{}, service.Usagef("%w", err)
+	}
 	names := kafka.Names{Application: s.ApplicationID, Prefix: s.TopicPrefix}
 	cfg := Config{
 		Dir:             filepath.Join(s.DataDir, s.ApplicationID),
@@ -93,7 +97,7 @@ func (s *Settings) Config(ctx context.Context, process *service.Process) (Config
 		Registry:        process.Metrics,
 		Shard: shard.Config{
 			Names:  names,
-			Client: kafka.CommonOptions(connection, process.Logger),
+			Client: append(kafka.CommonOptions(connection, process.Logger), compression),
 			Engine: engine.Config{
 				Policies: policies, Settled: s.Settled, IdleHold: s.IdlePolicy == "hold",
 				Lateness: s.AllowedLateness.Microseconds(), IdleTimeout: s.IdleTimeout.Microseconds(),

@@ -77,6 +77,8 @@ type Output struct {
 	Settled bool `name:"settled" default:"true" help:"Write the settled topic: every event once, in event-time order."`
 	// Format is the framing of the Avro values of the output topics.
 	Format string `name:"output-format" default:"single-object" enum:"single-object,confluent" help:"Framing of Avro output; confluent needs schema.registry.url."`
+	// Compression is that of the batches of outputs and changelog.
+	Compression string `name:"compression-type" default:"none" enum:"none,lz4,snappy,zstd" help:"Compression of outputs and changelog: costs CPU here and at the broker, saves network and disk."`
 }
 
 // Processing bounds one shard's transactions and the memory of all shards of a

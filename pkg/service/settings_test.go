@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 		Kafka:      Kafka{BootstrapServers: "127.0.0.1:9092", SecurityProtocol: "PLAINTEXT", SSLEndpointIdentificationAlgorithm: "https"},
 		Topics:     Topics{Partitions: 4, ReplicationFactor: -1},
 		Time:       Time{AllowedLateness: 10 * time.Second, IdleTimeout: 5 * time.Second, IdlePolicy: "clock", FutureSkew: 5 * time.Minute},
-		Output:     Output{Settled: true, Format: "single-object"},
+		Output:     Output{Settled: true, Format: "single-object", Compression: "none"},
 		Processing: Processing{UnknownSchema: "stop", MaxEventsPerTransaction: 5000, MaxBytesPerTransaction: 4 << 20, CommitInterval: time.Millisecond, MemoryBytes: 1 << 30, CacheBytes: 256 << 20, BlockCacheBytes: 128 << 20},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080", ShutdownTimeout: 10 * time.Second},
 	}
