@@ -41,7 +41,6 @@ func newProducer(cfg *Config, m *metrics) (*producer, error) {
 		// I3.
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(linger),
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		// The slots are the bound; kgo's must not be met before them.
 		kgo.MaxBufferedRecords(cfg.MaxBuffered+1),
 		// Gives up what was never sent; what was is tried until its fate is
