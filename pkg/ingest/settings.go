@@ -2,7 +2,7 @@ package ingest
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -55,11 +55,15 @@ type Waiting struct {
 	MaxReads int `name:"max-query-requests" default:"64" min:"1" max:"10000" help:"Most questions to the query service at a time about outcomes, and as many about users of orders; further ones wait their turn."`
 }
 
-// Validate refuses an address that can't be asked.
+// Validate refuses an address that can't be asked, and one with a password,
+// since clients and the log are told it. Its errors don't repeat the address.
 func (w Waiting) Validate() error {
 	u, err := url.Parse(w.QueryURL)
+	if err == nil && u.User != nil {
+		return errors.New("query.url: it has a user or password (user:password@), which every client and the log would see; leave them out, and let what stands before the query service add them")
+	}
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("query.url: want http://host:port or https://host:port, got %q", w.QueryURL)
+		return errors.New("query.url: want http://host:port or https://host:port")
 	}
 	return nil
 }

@@ -172,12 +172,15 @@ func TestWrongSettings(t *testing.T) {
 		{[]string{"--settled=false"}, "settled"},
 		{[]string{"--query-url=127.0.0.1:8082"}, "query.url: want http://host:port"},
 		{[]string{"--query-url=http://127.0.0.1:8082/?a=b"}, "query.url"},
+		{[]string{"--query-url=http://me:hunter2@127.0.0.1:8082"}, "query.url: it has a user or password"},
+		{[]string{"--query-url=https://me@127.0.0.1:8082"}, "query.url: it has a user or password"},
+		{[]string{"--query-url=http://me:hunter2%zz@127.0.0.1:8082"}, "query.url: want http://host:port"},
 		{[]string{"--max-waiting-requests=0"}, "max-waiting-requests"},
 	} {
 		p := run(t, append(c.args, "--bootstrap-servers=127.0.0.1:1")...)
 		select {
 		case status := <-p.status:
-			if log := p.logged(); status != service.ExitUsage || !strings.Contains(log, c.says) {
+			if log := p.logged(); status != service.ExitUsage || !strings.Contains(log, c.says) || strings.Contains(log, "hunter2") {
 				t.Errorf("%v: %d %s", c.args, status, log)
 			}
 		case <-time.After(patience):
