@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"highwater/pkg/api"
 	"highwater/pkg/event"
 	"highwater/pkg/plain"
 	"highwater/pkg/service"
@@ -35,7 +36,7 @@ func (q *question) ask(ctx context.Context, p *service.Process, what string, val
 		}
 		values.Set("at", q.At)
 	}
-	address, err := endpoint("--query", q.Query, "/v1/users/"+url.PathEscape(q.User)+"/"+what+"?"+values.Encode())
+	address, err := endpoint("--query", q.Query, "/v1/users/"+api.Segment(q.User)+"/"+what+"?"+values.Encode())
 	if err != nil {
 		return err
 	}

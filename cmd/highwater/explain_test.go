@@ -109,3 +109,16 @@ func TestBalanceTellsAPerson(t *testing.T) {
 		t.Errorf("got\n%s%s\nwant\n%s", o.stdout, o.stderr, want)
 	}
 }
+
+// Ids in paths are escaped, also those that would be a way up.
+func TestQuestionsAboutUsersOfAnyID(t *testing.T) {
+	service, asked := answering(t, explained)
+	for user, segment := range map[string]string{".": "%2E", "..": "%2E%2E", "a/b": "a%2Fb", "...": "..."} {
+		for _, what := range []string{"balance", "explain"} {
+			invoke(t, "", what, user, service, "--json").wants(t, 0)
+			if !strings.HasPrefix(*asked, "/v1/users/"+segment+"/"+what+"?") {
+				t.Errorf("%s of %s asked %s", what, user, *asked)
+			}
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"highwater/pkg/api"
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
 )
@@ -53,20 +54,11 @@ func newReads(cfg *Config, m *metrics) *reads {
 
 func (q *reads) close() { q.client.CloseIdleConnections() }
 
-// segment is an id as a part of a path. Dots alone would be taken for a way
-// up.
-func segment(id string) string {
-	if id == "." || id == ".." {
-		return strings.ReplaceAll(id, ".", "%2E")
-	}
-	return url.PathEscape(id)
-}
-
 // outcomeURL is where the outcome of an event can be asked that was recorded
 // at a position. Without the position, what isn't processed yet couldn't be
 // told from a dead letter.
 func (q *reads) outcomeURL(user, id, position string) string {
-	return q.url + "/v1/users/" + segment(user) + "/entries/" + segment(id) + "?min_position=" + url.QueryEscape(position)
+	return q.url + "/v1/users/" + api.Segment(user) + "/entries/" + api.Segment(id) + "?min_position=" + url.QueryEscape(position)
 }
 
 // errNoEntry says that the query service has included a write and knows no

@@ -68,7 +68,7 @@ var rules = map[string]rule{
 	"cmd/ingest":    {"ingest service", "", thin},
 	"cmd/query":     {"query service", "", thin},
 	"cmd/processor": {"processor service", "", thin},
-	"cmd/highwater": {"bench codec dev event kafka plain processor service trace verify", client + " github.com/alecthomas/kong", "the command line asks the services and Kafka; the engine isn't for it"},
+	"cmd/highwater": {"api bench codec dev event kafka plain processor service trace verify", client + " github.com/alecthomas/kong", "the command line asks the services and Kafka; the engine isn't for it"},
 
 	"deploy/kafka/ready":       {"", franz, "it waits for a broker and knows nothing else"},
 	"deploy/kafka/local/await": {"deploy/kafka/ready", "", "it waits for a broker and knows nothing else"},
