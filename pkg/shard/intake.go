@@ -29,6 +29,10 @@ func (e *UnknownSchemaError) Error() string {
 // PersonMustDecide says that no restart cures it.
 func (e *UnknownSchemaError) PersonMustDecide() (missing, action string) {
 	position := kafka.FormatPosition(e.Position)
+	if e.Position.Topic == event.Transfers {
+		return fmt.Sprintf("what record %s sends to a user here (%s)", position, e.Refusal.Message),
+			fmt.Sprintf("upgrade Highwater if a newer version made the record (nothing else may write to this topic); `highwater dead-letters skip %s` goes on without it, but then a transfer that was debited from its sender never reaches its receiver", position)
+	}
 	return fmt.Sprintf("the schema of record %s (%s)", position, e.Refusal.Message),
 		fmt.Sprintf("upgrade Highwater or register the schema; or put the record aside with `highwater dead-letters skip %s`, or all such records with unknown.schema=dead-letter", position)
 }

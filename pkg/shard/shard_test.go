@@ -178,6 +178,26 @@ func TestUnknownSchemaStopsUntilSkipped(t *testing.T) {
 	}
 }
 
+// What a transfer sent is somebody's money for sure, and no schema helps.
+func TestUnreadableRemittanceStopsWithItsOwnAdvice(t *testing.T) {
+	c := newFakeCluster(t, 1)
+	c.send(event.Transfers, "alice", unknownSchema)
+	err := c.run(0, newDisk(), func(cfg *Config) { cfg.DeadLetterUnknownSchemas = true }).wait()
+	decide, ok := errors.AsType[service.PersonMustDecide](err)
+	if !ok {
+		t.Fatalf("%v is nothing for a person", err)
+	}
+	missing, action := decide.PersonMustDecide()
+	for _, says := range []string{"upgrade Highwater", "dead-letters skip transfers/0/0", "never reaches its receiver"} {
+		if !strings.Contains(action, says) {
+			t.Errorf("what to do doesn't say %q: %s", says, action)
+		}
+	}
+	if strings.Contains(missing+action, "schema of") || strings.Contains(action, "register") || strings.Contains(action, "unknown.schema") {
+		t.Errorf("advice about schemas: %s, %s", missing, action)
+	}
+}
+
 func TestUnknownSchemaAsDeadLetter(t *testing.T) {
 	c := newFakeCluster(t, 1)
 	c.send(event.Grants, "alice", unknownSchema)
