@@ -102,6 +102,8 @@ type hooks struct {
 	// commit asks for the commit; nil does so by the client.
 	commit func(context.Context, *kgo.Client) error
 	now    func() time.Time
+	// answerWithin stands in for the constant.
+	answerWithin time.Duration
 }
 
 func (c *Config) fillDefaults() {
@@ -128,5 +130,8 @@ func (c *Config) fillDefaults() {
 	}
 	if c.hooks.now == nil {
 		c.hooks.now = time.Now
+	}
+	if c.hooks.answerWithin == 0 {
+		c.hooks.answerWithin = answerWithin
 	}
 }

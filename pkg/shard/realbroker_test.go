@@ -255,3 +255,7 @@ func TestRealBrokerLargestRecordIsPutAside(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(letter.Value), letter.Headers)
 	}
 }
+
+func TestRealBrokerTakeoverTellsOfAHangingTransaction(t *testing.T) {
+	tellsOfAHangingTransaction(t, newRealCluster(t, realBroker(t)))
+}

@@ -1,12 +1,15 @@
 package shard
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -225,6 +228,64 @@ func TestRegistryThatIsAwayHoldsThePartition(t *testing.T) {
 	if err := r.wait(); !strings.Contains(fmt.Sprint(err), "grants/0/0") || asked.Load() != 4 {
 		t.Errorf("asked %d times, ended with %v", asked.Load(), err)
 	}
+}
+
+// A transaction that Kafka left hanging in the changelog holds a takeover up,
+// which says so until a person has ended it.
+func TestTakeoverTellsOfAHangingTransaction(t *testing.T) {
+	tellsOfAHangingTransaction(t, newFakeCluster(t, 1))
+}
+
+func tellsOfAHangingTransaction(t *testing.T, c *cluster) {
+	t.Helper()
+	lost, err := kgo.NewClient(c.options(kgo.TransactionalID(c.names.Application+"-lost"), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lost.Close()
+	if err := lost.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lost.ProduceSync(t.Context(), &kgo.Record{Topic: c.names.Changelog(), Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := lost.ProducerID(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	r := c.run(0, newDisk(), func(cfg *Config) {
+		cfg.hooks.answerWithin = 500 * time.Millisecond
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	until(t, "the log names the transaction", func() bool {
+		return strings.Contains(log.String(), fmt.Sprintf("topic=%s partition=0 start_offset=0 producer_id=%d ", c.names.Changelog(), id))
+	})
+	if r.shard.Status().Owner {
+		t.Error("it didn't wait")
+	}
+	if err := lost.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the shard is taken over", func() bool { return r.shard.Status().Owner })
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.String()
 }
 
 // I5, and the fate of commits: each commit may fail before or after it was

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -62,8 +63,9 @@ func (s *Shard) prepare(ctx context.Context) error {
 // to exist may be one that a broker which has just started doesn't know yet.
 func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) error) error {
 	missing := 0
+	var open []kafka.OpenTransaction
 	for {
-		attempt, cancel := context.WithTimeout(ctx, answerWithin)
+		attempt, cancel := context.WithTimeout(ctx, s.cfg.hooks.answerWithin)
 		err := do(attempt)
 		late := attempt.Err() != nil
 		cancel()
@@ -71,7 +73,8 @@ func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) erro
 			return err
 		}
 		if late && kafka.ClassOf(err) != kafka.DataLoss {
-			s.log.Warn("a takeover takes long; it goes on from what is there", "after", answerWithin, "error", err)
+			s.log.Warn("a takeover takes long; it goes on from what is there", "after", s.cfg.hooks.answerWithin, "error", err)
+			open = s.sayHanging(ctx, open)
 			continue
 		}
 		if _, ok := errors.AsType[*kafka.TopicError](err); ok {
@@ -87,6 +90,31 @@ func (s *Shard) untilAnswered(ctx context.Context, do func(context.Context) erro
 			return err
 		}
 	}
+}
+
+// sayHanging logs the transactions that were open the last time, too, in
+// topics that only owners of this shard write. Those before are fenced, so the
+// broker has lost their ends, and what waits for them waits for a person. It
+// returns what is open now.
+func (s *Shard) sayHanging(ctx context.Context, before []kafka.OpenTransaction) (open []kafka.OpenTransaction) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.hooks.answerWithin)
+	defer cancel()
+	topics := []string{s.cfg.Names.Changelog()}
+	for _, output := range kafka.Outputs() {
+		topics = append(topics, s.cfg.Names.Output(output))
+	}
+	open, err := kafka.OpenTransactions(ctx, s.client, s.id, topics...)
+	if err != nil {
+		s.log.Debug("asking for open transactions failed", "error", err)
+		return before
+	}
+	for _, t := range open {
+		if slices.Contains(before, t) {
+			s.log.Warn("a transaction hangs though its owner is gone: Kafka has lost its end, and nobody reads past it before a person ends it; how is in docs/operating.md, \"A takeover takes long\"",
+				"topic", t.Topic, "partition", t.Partition, "start_offset", t.StartOffset, "producer_id", t.ProducerID, "producer_epoch", t.ProducerEpoch)
+		}
+	}
+	return open
 }
 
 // fence makes every other owner of the transactional id unable to commit. It
