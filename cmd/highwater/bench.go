@@ -22,26 +22,27 @@ import (
 )
 
 type benchCommand struct {
-	Workload   string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,spend" help:"What is measured; see below."`
-	Runs       int           `name:"runs" default:"1" min:"1" max:"100" help:"How often, with the same events; medians are told."`
-	Events     int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
-	Users      int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
-	Opened     bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
-	Rates      []int         `name:"rates" help:"Events a second at which latency is measured, separated by commas; none is as the workload says."`
-	RateOver   time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate."`
-	Against    against       `embed:"" prefix:"against-"`
-	Partitions int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
-	Processors int           `name:"processors" default:"1" min:"1" max:"64" help:"How many processors are started."`
-	Processor  string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
-	Seed       uint64        `name:"seed" default:"1" help:"Equal seeds make equal events."`
-	Dump       string        `name:"dump" help:"Only write the events to this file, one a line, or to standard output where it is -."`
-	Floor      bool          `name:"floor" default:"true" help:"Measure also how fast the same bytes go through the same protocol with nothing computed or stored."`
-	Verify     bool          `name:"verify" default:"true" help:"Prove each run's outputs as highwater verify does; one that is refused is a failure."`
-	VerifyUpTo int           `name:"verify-up-to" default:"5000000" min:"1" help:"Up to how many events that is done; more take too long, and are told as not verified."`
-	Profile    string        `name:"profile" help:"Directory for CPU profiles of the first run's processors."`
-	BrokerPID  int           `name:"broker-pid" default:"0" min:"0" help:"Process of a broker on this machine, whose CPU is measured too; 0 looks for one behind the bootstrap servers."`
-	Keep       bool          `name:"keep" help:"Leave the topics where they are."`
-	Output     string        `name:"output" default:"auto" enum:"auto,lines,json" help:"Lines for people, JSON for programs; auto asks whether a terminal listens."`
+	Workload    string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,spend" help:"What is measured; see below."`
+	Runs        int           `name:"runs" default:"1" min:"1" max:"100" help:"How often, with the same events; medians are told."`
+	Events      int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
+	Users       int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
+	Opened      bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
+	Rates       []int         `name:"rates" help:"Events a second at which latency is measured, separated by commas; none is as the workload says."`
+	RateOver    time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate."`
+	Against     against       `embed:"" prefix:"against-"`
+	Partitions  int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
+	Processors  int           `name:"processors" default:"1" min:"1" max:"64" help:"How many processors are started."`
+	Processor   string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
+	Compression string        `name:"compression-type" default:"none" enum:"none,lz4,snappy,zstd" help:"How the processors, and the floor, compress what they write."`
+	Seed        uint64        `name:"seed" default:"1" help:"Equal seeds make equal events."`
+	Dump        string        `name:"dump" help:"Only write the events to this file, one a line, or to standard output where it is -."`
+	Floor       bool          `name:"floor" default:"true" help:"Measure also how fast the same bytes go through the same protocol with nothing computed or stored."`
+	Verify      bool          `name:"verify" default:"true" help:"Prove each run's outputs as highwater verify does; one that is refused is a failure."`
+	VerifyUpTo  int           `name:"verify-up-to" default:"5000000" min:"1" help:"Up to how many events that is done; more take too long, and are told as not verified."`
+	Profile     string        `name:"profile" help:"Directory for CPU profiles of the first run's processors."`
+	BrokerPID   int           `name:"broker-pid" default:"0" min:"0" help:"Process of a broker on this machine, whose CPU is measured too; 0 looks for one behind the bootstrap servers."`
+	Keep        bool          `name:"keep" help:"Leave the topics where they are."`
+	Output      string        `name:"output" default:"auto" enum:"auto,lines,json" help:"Lines for people, JSON for programs; auto asks whether a terminal listens."`
 	spending
 	proof
 }
@@ -106,7 +107,7 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 	}
 	options := bench.Options{
 		Name: benchName(), Client: kafka.CommonOptions(connection, p.Logger), Partitions: b.Partitions, Processors: b.Processors, Binary: program,
-		Environ: append(p.Environ, b.environ()...), Workload: w, Seed: b.Seed, Runs: b.Runs, Over: b.RateOver, Settled: b.Settled,
+		Environ: append(p.Environ, b.environ()...), Workload: w, Seed: b.Seed, Runs: b.Runs, Over: b.RateOver, Settled: b.Settled, Compression: b.Compression,
 		BrokerPID: cmp.Or(b.BrokerPID, bench.FindBroker(ctx, b.BootstrapServers)), VerifyUpTo: b.VerifyUpTo, Profiles: b.Profile, Keep: b.Keep,
 	}
 	if b.Floor {
@@ -201,6 +202,7 @@ func (b *benchCommand) environ() []string {
 		{"ssl-endpoint-identification-algorithm", b.SSLEndpointIdentificationAlgorithm},
 		{"settled", strconv.FormatBool(b.Settled)}, {"future-skew", service.FormatDuration(b.FutureSkew)},
 		{"retention-horizon", service.FormatDuration(b.RetentionHorizon)}, {"policies-file", b.Policies.File},
+		{"compression-type", b.Compression},
 	} {
 		environ = append(environ, service.EnvName(s.name)+"="+s.value)
 	}

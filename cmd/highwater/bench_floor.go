@@ -16,6 +16,8 @@ const floorName = "bench-floor"
 
 type floorCommand struct {
 	Plan string `arg:"" help:"File that says what to move."`
+	// Compression is the processors'.
+	Compression string `name:"compression-type" default:"none" enum:"none,lz4,snappy,zstd" help:"Compression of what is written."`
 	service.Kafka
 }
 
@@ -33,7 +35,11 @@ func (f *floorCommand) Run(ctx context.Context, p *service.Process) error {
 	if err != nil {
 		return err
 	}
-	if err := bench.RunFloor(ctx, kafka.CommonOptions(connection, p.Logger), &plan); err != nil {
+	compression, err := kafka.Compression(f.Compression)
+	if err != nil {
+		return service.Usagef("%w", err)
+	}
+	if err := bench.RunFloor(ctx, append(kafka.CommonOptions(connection, p.Logger), compression), &plan); err != nil {
 		return fmt.Errorf("move what the plan says: %w", err)
 	}
 	return nil

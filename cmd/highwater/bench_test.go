@@ -38,7 +38,7 @@ func TestBench(t *testing.T) {
 		t.Fatalf("status %d, %+v\n%s", status, got, stderr)
 	}
 	for _, r := range got.Runs {
-		if r.Events != 2000 || r.Counted < 1000 || r.Counted > 2000 || r.EventsPerSecond <= 0 || r.Transactions < 10 || r.Floor == nil || r.Floor.EventsPerSecond <= 0 || r.Ratio <= 0 {
+		if r.Events != 2000 || r.Counted < 100 || r.Counted > 2000 || r.EventsPerSecond <= 0 || r.Transactions < 1 || r.Floor == nil || r.Floor.EventsPerSecond <= 0 || r.Ratio <= 0 {
 			t.Errorf("run %+v, floor %+v", r, r.Floor)
 		}
 		if v := r.Verification; !v.Verified || !v.Good || !strings.Contains(v.Said, "ok   entries") {
@@ -65,7 +65,7 @@ func TestBenchLive(t *testing.T) {
 		t.Error("no profile", err)
 	}
 	for _, o := range r.Traffic.Outputs {
-		if (o.Records > 0) != (o.Stored > 0) || o.Topic == "settled" && o.Records > 0 {
+		if o.Records > 0 && o.Stored == 0 || o.Topic == "settled" && o.Stored > 0 {
 			t.Errorf("%+v", o)
 		}
 	}

@@ -34,9 +34,10 @@ type Options struct {
 	Runs int
 	// Over is for how long latency is measured at each rate.
 	Over time.Duration
-	// Settled is whether the processors write the settled topic; it is told
-	// with the figures.
-	Settled bool
+	// Settled is whether the processors write the settled topic, Compression how
+	// they compress what they write; both are told with the figures.
+	Settled     bool
+	Compression string
 	// BrokerPID is a broker's process, to measure too; 0 is none.
 	BrokerPID int
 	// Verify proves the promise for what was published. It is false where it is
@@ -62,7 +63,7 @@ func Run(ctx context.Context, o Options, say func(format string, args ...any)) (
 		}
 	}
 	r := &Result{
-		Workload: o.Workload.Name, Seed: o.Seed, Partitions: o.Partitions, Processors: o.Processors, Settled: o.Settled,
+		Workload: o.Workload.Name, Seed: o.Seed, Partitions: o.Partitions, Processors: o.Processors, Settled: o.Settled, Compression: o.Compression,
 		Opened: o.Workload.Opened, Machine: thisMachine(), Runs: []*RunResult{},
 	}
 	for n := range max(1, o.Runs) {

@@ -101,14 +101,14 @@ func TestMeasured(t *testing.T) {
 	s, err := measured([]transaction{
 		{partition: 0, at: at(500), events: 30, bytes: 3, processedAt: 400}, {partition: 1, at: at(0), events: 10}, {partition: 0, at: at(100), events: 10},
 		{partition: 1, at: at(300), events: 20, bytes: 2, processedAt: 200}, {partition: 1, at: at(700), events: 0}, {partition: 1, at: at(900), events: 7},
-	}, 15, 70)
+	}, map[int32]int64{0: 10, 1: 7}, 70)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.events != 50 || s.seconds() != 0.4 || s.perSecond() != 125 || len(s.counted) != 2 || s.taken() != 77 || s.begun[0] != [2]event.Time{400, 400} || s.begun[1] != [2]event.Time{200, 200} {
 		t.Errorf("got %+v", s)
 	}
-	if _, err := measured([]transaction{{events: 5}}, 0, 5); err == nil {
+	if _, err := measured([]transaction{{events: 5}}, nil, 5); err == nil {
 		t.Error("one transaction is measured")
 	}
 }
@@ -151,5 +151,26 @@ func TestFindBroker(t *testing.T) {
 	}
 	if pid := FindBroker(t.Context(), "nowhere.invalid:1,"+listener.Addr().String()); pid != 0 {
 		t.Errorf("process %d", pid)
+	}
+}
+
+func TestPayload(t *testing.T) {
+	p := payload{sample: []byte("abc")}
+	for _, want := range []string{"ab", "ab", "c", "abca"} {
+		if want == "abca" {
+			p.next = 0
+		}
+		if got := string(p.take(len(want))); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	value, err := echoed(echo([]byte("event"), make([]byte, 100)))
+	if err != nil || string(value) != "event" || len(echo([]byte("event"), make([]byte, 100))) != 100 {
+		t.Errorf("%q, %v", value, err)
+	}
+	for _, cut := range []string{"", "\x00\x02a"} {
+		if _, err := echoed([]byte(cut)); err == nil {
+			t.Errorf("%q has an echo", cut)
+		}
 	}
 }

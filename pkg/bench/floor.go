@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -30,6 +29,8 @@ type FloorPlan struct {
 	Outputs []FloorOutput `json:"outputs"`
 	// ChangelogBytes is the size of a batch of rows, for an event.
 	ChangelogBytes float64 `json:"changelog_bytes"`
+	// ChangelogSample are rows that were written, one batch after the other.
+	ChangelogSample []byte `json:"changelog_sample"`
 	// MaxBacklog bounds what each partition moves of what is there at first.
 	MaxBacklog int64 `json:"max_backlog"`
 	// Echo has each event's first output say which event it is of.
@@ -45,6 +46,9 @@ type FloorOutput struct {
 	Records    float64 `json:"records"`
 	KeyBytes   int     `json:"key_bytes"`
 	ValueBytes int     `json:"value_bytes"`
+	// Sample are values that were written, one after the other: records are cut
+	// out of them, so that a compression finds what it found.
+	Sample []byte `json:"sample"`
 }
 
 // floorGap is what a shard leaves between a commit's return and the next
@@ -69,8 +73,12 @@ func RunFloor(ctx context.Context, common []kgo.Opt, plan *FloorPlan) error {
 	for p := range plan.Partitions {
 		running.Go(func() {
 			defer cancel() // one that fails ends them all
-			f := &floor{FloorPlan: plan, partition: p, rng: rand.New(rand.NewPCG(1, uint64(p))), owed: make([]float64, len(plan.Outputs)), moved: sync.OnceFunc(moving.Done)}
+			f := &floor{FloorPlan: plan, partition: p, owed: make([]float64, len(plan.Outputs)), moved: sync.OnceFunc(moving.Done)}
 			defer f.moved()
+			for _, output := range plan.Outputs {
+				f.payloads = append(f.payloads, payload{sample: append(output.Sample, 0)})
+			}
+			f.payloads = append(f.payloads, payload{sample: append(plan.ChangelogSample, 0)})
 			if err := f.run(ctx, common); err != nil && ctx.Err() == nil {
 				failures[p] = fmt.Errorf("floor of partition %d: %w", p, err)
 			}
@@ -86,7 +94,6 @@ type floor struct {
 	*FloorPlan
 	partition int32
 	client    *kgo.Client
-	rng       *rand.Rand
 	// moved is called once the backlog is gone.
 	moved func()
 
@@ -96,10 +103,29 @@ type floor struct {
 	landed time.Time
 	// owed is what each output is owed, in records.
 	owed []float64
-	// records, values and payload are memory for the next transaction.
+	// payloads are of each output, the last one is the changelog's.
+	payloads []payload
+	// records and values are memory for the next transaction.
 	records []kgo.Record
 	values  []byte
-	payload []byte
+}
+
+// payload hands out bytes of a sample, over and over.
+type payload struct {
+	sample []byte
+	next   int
+}
+
+// take is n bytes, which stay as they are.
+func (p *payload) take(n int) []byte {
+	for len(p.sample) < n {
+		p.sample = append(p.sample, p.sample...)
+	}
+	if p.next+n > len(p.sample) {
+		p.next = 0
+	}
+	p.next += n
+	return p.sample[p.next-n : p.next : p.next]
 }
 
 // cargo is what one transaction took.
@@ -262,21 +288,28 @@ func (f *floor) load(c cargo, now time.Time) []kgo.Record {
 		f.records = append(f.records, kgo.Record{Topic: topic, Partition: f.partition, Key: key, Value: value, Timestamp: now})
 	}
 	for i, output := range f.Outputs {
+		value := func(of []byte) []byte {
+			rest := f.payloads[i].take(output.ValueBytes)
+			if f.Echo && i == 0 {
+				return echo(of, rest)
+			}
+			return rest
+		}
 		f.owed[i] += output.Records * float64(c.events)
 		if i == 0 {
 			for _, r := range c.echoes {
-				add(output.Topic, f.bytes(output.KeyBytes), echo(r, f.bytes(output.ValueBytes)))
+				add(output.Topic, f.payloads[i].take(output.KeyBytes), value(r.Value))
 				f.owed[i]--
 			}
 		}
 		for ; f.owed[i] >= 1; f.owed[i]-- {
-			add(output.Topic, f.bytes(output.KeyBytes), f.bytes(output.ValueBytes))
+			add(output.Topic, f.payloads[i].take(output.KeyBytes), value(nil))
 		}
 	}
 	f.seq++
 	whole := &kafka.ChangelogRecord{
 		Shard: f.partition, Seq: f.seq, PrevHash: f.chain, Positions: c.positions, ProcessedAt: event.TimeOf(now),
-		Events: int32(c.events), Batch: f.bytes(int(f.ChangelogBytes * float64(c.events))),
+		Events: int32(c.events), Batch: f.payloads[len(f.Outputs)].take(int(f.ChangelogBytes * float64(c.events))),
 	}
 	whole.BatchHash = sha256.Sum256(whole.Batch)
 	f.chain = kafka.ChainHash(whole.PrevHash, whole.BatchHash)
@@ -289,19 +322,11 @@ func (f *floor) load(c cargo, now time.Time) []kgo.Record {
 	return f.records
 }
 
-// bytes are so many that no compression makes fewer.
-func (f *floor) bytes(n int) []byte {
-	for len(f.payload) < n {
-		f.payload = binary.LittleEndian.AppendUint64(f.payload, f.rng.Uint64())
-	}
-	return f.payload[:n:n]
-}
-
-// echo is a record's value in front of other bytes: its length in two bytes,
-// then itself.
-func echo(r *kgo.Record, rest []byte) []byte {
-	value := binary.BigEndian.AppendUint16(make([]byte, 0, max(len(rest), 2+len(r.Value))), uint16(len(r.Value)))
-	value = append(value, r.Value...)
+// echo is an event's value, or none, in front of other bytes: its length in two
+// bytes, then itself.
+func echo(of, rest []byte) []byte {
+	value := binary.BigEndian.AppendUint16(make([]byte, 0, max(len(rest), 2+len(of))), uint16(len(of)))
+	value = append(value, of...)
 	return append(value, rest[min(len(value), len(rest)):]...)
 }
 

@@ -36,12 +36,14 @@ type installation struct {
 	*Options
 	// workload is the one that is measured: the options', or what it is
 	// compared with.
-	workload  Workload
-	names     kafka.Names
-	floor     kafka.Names
-	dir       string
-	client    *kgo.Client
-	load      *load
+	workload Workload
+	names    kafka.Names
+	floor    kafka.Names
+	dir      string
+	client   *kgo.Client
+	load     *load
+	// openedBy is how many events open accounts in each partition.
+	openedBy  map[int32]int64
 	say       func(format string, args ...any)
 	processes []*process
 	watch     *watch
@@ -63,7 +65,7 @@ func (o *Options) measure(ctx context.Context, name string, w Workload, say func
 	i := &installation{
 		Options: o, workload: w, dir: dir, client: client, load: newLoad(&w, o.Seed, codec.SingleObject().AppendEvent), say: say,
 		names: kafka.Names{Application: name, Prefix: name + "."}, floor: kafka.Names{Application: name + "-floor", Prefix: name + "-floor."},
-		result: &RunResult{Events: w.Events, Users: w.Users},
+		openedBy: make(map[int32]int64), result: &RunResult{Events: w.Events, Users: w.Users},
 	}
 	defer func() { err = errors.Join(err, i.clean()) }() // I2
 	i.result.kafka = kafkaVersion(ctx, client)
@@ -122,6 +124,9 @@ func (i *installation) fill(ctx context.Context) error {
 		i.produce(ctx, i.names, m, lost)
 		if ctx.Err() != nil {
 			break
+		}
+		if n < i.opened() {
+			i.openedBy[kafka.PartitionOf(m.user, i.Partitions)]++
 		}
 		if n++; time.Since(told) > tellEvery {
 			told = time.Now()
@@ -316,11 +321,11 @@ func (i *installation) stop() error {
 // computed.
 func (i *installation) account(ctx context.Context) error {
 	i.say("reading what was written")
-	transactions, err := readTransactions(ctx, i.Client, i.names, i.Partitions)
+	transactions, rows, err := readTransactions(ctx, i.Client, i.names, i.Partitions)
 	if err != nil {
 		return err
 	}
-	s, err := measured(transactions, int64(i.opened()), int64(i.total()))
+	s, err := measured(transactions, i.openedBy, int64(i.total()))
 	if err != nil {
 		return err
 	}
@@ -334,7 +339,7 @@ func (i *installation) account(ctx context.Context) error {
 	if len(i.Floor) == 0 {
 		return nil
 	}
-	if r.Floor, err = i.measureFloor(ctx, i.plan(s, r.Traffic, i.floor)); err != nil {
+	if r.Floor, err = i.measureFloor(ctx, i.plan(s, r.Traffic, rows)); err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
 	r.Ratio = over(r.EventsPerSecond, r.Floor.EventsPerSecond)
@@ -374,12 +379,12 @@ func (i *installation) measureFloor(ctx context.Context, plan *FloorPlan) (*Pace
 	if err := i.stop(); err != nil {
 		return nil, err
 	}
-	transactions, err := readTransactions(ctx, i.Client, plan.Names, i.Partitions)
+	transactions, _, err := readTransactions(ctx, i.Client, plan.Names, i.Partitions)
 	if err != nil {
 		return nil, err
 	}
 	// It opens no accounts: all it moves is alike.
-	s, err := measured(transactions, 0, int64(i.total()))
+	s, err := measured(transactions, nil, int64(i.total()))
 	if err != nil {
 		return nil, err
 	}

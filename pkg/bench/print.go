@@ -15,6 +15,9 @@ func (r *Result) Print(to io.Writer) {
 	if !r.Settled {
 		outputs = "settled off"
 	}
+	if r.Compression != "" && r.Compression != "none" {
+		outputs += ", " + r.Compression
+	}
 	fmt.Fprintf(to, "workload    %s: %s of %s, %s; %s, %s, seed %d, %s\n", r.Workload, plain.Count(first.Events, "event", "events"),
 		plain.Count(first.Users, "user", "users"), outputs, plain.Count(r.Processors, "processor", "processors"),
 		plain.Count(r.Partitions, "partition", "partitions"), r.Seed, plain.Count(len(r.Runs), "run", "runs"))

@@ -9,13 +9,15 @@ import (
 
 // Result are the figures of all runs.
 type Result struct {
-	Workload   string  `json:"workload"`
-	Settled    bool    `json:"settled"`
-	Opened     bool    `json:"opened"`
-	Seed       uint64  `json:"seed"`
-	Partitions int32   `json:"partitions"`
-	Processors int     `json:"processors"`
-	Machine    Machine `json:"machine"`
+	Workload string `json:"workload"`
+	Settled  bool   `json:"settled"`
+	// Compression is that of outputs and changelog.
+	Compression string  `json:"compression"`
+	Opened      bool    `json:"opened"`
+	Seed        uint64  `json:"seed"`
+	Partitions  int32   `json:"partitions"`
+	Processors  int     `json:"processors"`
+	Machine     Machine `json:"machine"`
 	// Summary has each figure over all runs.
 	Summary []Figure     `json:"summary"`
 	Runs    []*RunResult `json:"runs"`
@@ -123,6 +125,7 @@ type Topic struct {
 	Stored  float64 `json:"stored_bytes_per_event"`
 
 	keyBytes float64 // of a record
+	sample   []byte  // values, one after the other
 }
 
 // Disk is what the processors have on disk at the end, and what they had

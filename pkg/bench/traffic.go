@@ -46,6 +46,9 @@ func (i *installation) readTraffic(ctx context.Context, s *stretch) (*Traffic, e
 				records++
 				keys += int64(len(r.Key))
 				bytes += recordSize(r)
+				if len(topic.sample) < sampleBytes {
+					topic.sample = append(topic.sample, r.Value...)
+				}
 			}
 			return nil
 		})
@@ -104,11 +107,12 @@ func kafkaVersion(ctx context.Context, client *kgo.Client) string {
 }
 
 // plan is what a floor must do to move what this installation moved.
-func (i *installation) plan(s *stretch, t *Traffic, names kafka.Names) *FloorPlan {
+func (i *installation) plan(s *stretch, t *Traffic, rows []byte) *FloorPlan {
+	names := i.floor
 	p := &FloorPlan{
 		Inputs: i.names, Names: names, Partitions: i.Partitions, MaxBacklog: floorUpTo / int64(i.Partitions), Echo: i.isLive(),
 		Events:         max(1, int(s.events)/len(s.counted)),
-		ChangelogBytes: max(0, t.Changelog.Bytes-t.Changelog.Records*kafka.ChangelogHeaderBytes),
+		ChangelogBytes: max(0, t.Changelog.Bytes-t.Changelog.Records*kafka.ChangelogHeaderBytes), ChangelogSample: rows,
 	}
 	for n, output := range kafka.Outputs() {
 		topic := t.Outputs[n]
@@ -117,7 +121,7 @@ func (i *installation) plan(s *stretch, t *Traffic, names kafka.Names) *FloorPla
 		}
 		p.Outputs = append(p.Outputs, FloorOutput{
 			Topic: names.Output(output), Records: topic.Records,
-			KeyBytes: int(topic.keyBytes + 0.5), ValueBytes: int(topic.Bytes/topic.Records - topic.keyBytes + 0.5),
+			KeyBytes: int(topic.keyBytes + 0.5), ValueBytes: int(topic.Bytes/topic.Records - topic.keyBytes + 0.5), Sample: topic.sample,
 		})
 	}
 	return p

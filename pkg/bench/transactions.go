@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,10 @@ type transaction struct {
 	events      int64
 	bytes       int64 // of the changelog's records
 }
+
+// sampleBytes is how much of what was written is kept, of each topic, to be
+// written again by a floor. It is more than lz4 and snappy look back.
+const sampleBytes = 1 << 20
 
 // stretch is what is measured: from the first transaction committed after all
 // accounts were opened to the last that took events. The first one's events
@@ -59,21 +64,23 @@ func (s *stretch) taken() (n int64) {
 	return n
 }
 
-// measured finds the stretch; opened is how many events opened accounts, total
-// how many there were before anything started.
-func measured(transactions []transaction, opened, total int64) (*stretch, error) {
+// measured finds the stretch; opened is how many events opened accounts in each
+// partition, total how many there were before anything started.
+func measured(transactions []transaction, opened map[int32]int64, total int64) (*stretch, error) {
 	slices.SortStableFunc(transactions, func(a, b transaction) int { return a.at.Compare(b.at) })
 	s := &stretch{all: make(map[int32]int64), begun: make(map[int32][2]event.Time)}
-	seen := int64(0)
+	seen, opening := int64(0), maps.Clone(opened)
 	for i := range transactions {
 		t := &transactions[i]
 		done := seen >= total
 		seen += t.events
-		s.all[t.partition] += t.events
+		if s.all[t.partition] += t.events; s.all[t.partition] >= opening[t.partition] {
+			delete(opening, t.partition)
+		}
 		switch {
 		case t.events == 0 || done:
 		case s.first.IsZero():
-			if seen >= opened {
+			if len(opening) == 0 {
 				s.first = t.at
 			}
 		default:
@@ -95,11 +102,11 @@ func measured(transactions []transaction, opened, total int64) (*stretch, error)
 
 // readTransactions reads a changelog from its beginning. It is read once all is
 // over, and not while events are processed: it is a large part of what is
-// written, and whoever reads it takes time from what is measured.
-func readTransactions(ctx context.Context, common []kgo.Opt, names kafka.Names, partitions int32) ([]transaction, error) {
-	var all []transaction
+// written, and whoever reads it takes time from what is measured. rows are some
+// that were written.
+func readTransactions(ctx context.Context, common []kgo.Opt, names kafka.Names, partitions int32) (all []transaction, rows []byte, err error) {
 	open := make(map[int32]*transaction)
-	err := readAll(ctx, common, names.Changelog(), partitions, func(record *kgo.Record) error {
+	err = readAll(ctx, common, names.Changelog(), partitions, func(record *kgo.Record) error {
 		t := open[record.Partition]
 		if record.Attrs.IsControl() {
 			// Behind an aborted transaction's marker nothing is open.
@@ -119,9 +126,13 @@ func readTransactions(ctx context.Context, common []kgo.Opt, names kafka.Names, 
 			open[record.Partition] = t
 		}
 		t.bytes += recordSize(record)
+		// The newest are kept: the oldest opened accounts.
+		if rows = append(rows, r.Batch...); len(rows) > 2*sampleBytes {
+			rows = append(rows[:0], rows[len(rows)-sampleBytes:]...)
+		}
 		return nil
 	})
-	return all, err
+	return all, rows, err
 }
 
 // has reports whether a record is of the stretch. It has the time at which its
