@@ -29,8 +29,8 @@ const (
 	// shardPartitionBytes and shardFetchBytes do so for a shard's inputs, some
 	// transactions' worth: a small record takes three times its size once it
 	// is here, and a process has many shards.
-	shardPartitionBytes = 512 << 10
-	shardFetchBytes     = 2 << 20
+	shardPartitionBytes = 256 << 10
+	shardFetchBytes     = 1 << 20
 	// fetchMaxWait is how long a fetch without news is left with the broker. A
 	// client has one under way; a partition that isn't part of it, as after a
 	// change of leader, waits for its end.

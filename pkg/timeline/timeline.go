@@ -68,7 +68,7 @@ func (t *Timeline[S, M]) Dropped() []event.Place { return t.dropped }
 
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
-	t.Ops, t.Checks, t.base, t.changed = nil, make([]Check[S], 1, 2), 0, 0
+	t.Ops, t.Checks, t.base, t.changed = nil, make([]Check[S], 1), 0, 0
 	t.Checks[0].Place = place
 	M(&t.Checks[0].State).CopyFrom(state)
 	M(&t.Head).CopyFrom(state)
