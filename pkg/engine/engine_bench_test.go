@@ -69,16 +69,25 @@ type stream struct {
 	rec    engine.Record
 }
 
-func newStream(tb testing.TB, users int, settled bool) *stream {
+// over is a stream to an engine over rows.
+func over(tb testing.TB, rows engine.Rows, settled bool) *stream {
 	tb.Helper()
-	s := &stream{rows: &blank{}, out: &deaf{}, now: 1_700_000_000_000_000}
+	s := &stream{out: &deaf{}, now: 1_700_000_000_000_000}
 	var err error
 	s.e, err = engine.New(engine.Config{
 		Lateness: 10_000_000, IdleTimeout: 5_000_000, FutureSkew: 300_000_000, Settled: settled, CacheBytes: 8 << 30,
-	}, s.rows, s.out)
+	}, rows, s.out)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return s
+}
+
+func newStream(tb testing.TB, users int, settled bool) *stream {
+	tb.Helper()
+	rows := &blank{}
+	s := over(tb, rows, settled)
+	s.rows = rows
 	for i := range users {
 		s.users = append(s.users, fmt.Sprintf("user-%06d", i))
 	}
