@@ -88,4 +88,6 @@ type Config struct {
 	MaxMoves int
 	// CacheBytes bounds the accounts kept in memory.
 	CacheBytes int
+
+	sizes sizes
 }

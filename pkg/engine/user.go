@@ -51,6 +51,8 @@ type account struct {
 	recent *recent
 	// sized is the capacity for ops that was measured last.
 	sized int
+	// tail is where the chapter begins that ends where the line does.
+	tail event.Place
 }
 
 // user is the user of this id, in memory from now on.
@@ -113,6 +115,7 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 	a := e.addAccount(u, asset)
 	e.meta.lastNumber++
 	a.number = e.meta.lastNumber
+	a.line.Stride = e.cfg.sizes.stride
 	a.line.Start(event.Place{}, &ledger.Account{})
 	return a
 }

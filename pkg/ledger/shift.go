@@ -34,7 +34,7 @@ func (a *Account) ShiftTo(b *Account) (Shift, bool) {
 	var s Shift
 	was, is := a.usable, b.usable
 	for len(was)+len(is) > 0 && len(s) <= MaxShift {
-		order := 0
+		var order int
 		switch {
 		case len(was) == 0:
 			order = 1

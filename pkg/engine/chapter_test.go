@@ -1,0 +1,183 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"highwater/pkg/engine"
+	"highwater/pkg/event"
+	"highwater/pkg/oracle"
+	"highwater/pkg/oracle/gen"
+)
+
+// tiny is a host whose chapters have a few events, and that keeps next to
+// nothing in memory.
+func tiny(s gen.Scenario) *host {
+	h := newHost(s.Config, []int{0, 1 << 30}[len(s.Transactions)%2])
+	h.cfg = h.cfg.Small(2, 4, 2)
+	h.open()
+	return h
+}
+
+// flow makes up the history of one account with much more in it than is drawn
+// at a time, some of which comes late by any time.
+type flow struct {
+	*rand.Rand
+	s   gen.Scenario
+	now event.Time
+	n   int
+	// What was sent that may be named.
+	spends, holds, grants []string
+}
+
+const (
+	flowEvents = 120
+	second     = 1_000_000
+)
+
+func makeFlow(seed uint64) gen.Scenario {
+	f := &flow{Rand: rand.New(rand.NewPCG(seed, 11)), now: 100 * second}
+	f.s.Config = oracle.Config{
+		Lateness: 5 * second, IdleTimeout: 2 * second, FutureSkew: 10 * second, Settled: f.IntN(4) > 0,
+		Policies: event.Policies{Default: event.Policy{Debt: f.IntN(4) == 0, Forfeit: f.IntN(3) == 0}},
+	}
+	for f.n < flowEvents {
+		tx := gen.Transaction{Now: f.now, TakeOver: f.IntN(12) == 0}
+		for range 1 + f.IntN(5) {
+			tx.Arrivals = append(tx.Arrivals, f.arrival())
+		}
+		f.s.Transactions = append(f.s.Transactions, tx)
+	}
+	return f.s
+}
+
+func (f *flow) arrival() oracle.Arrival {
+	f.n++
+	ev := event.Event{
+		ID: fmt.Sprintf("e%03d", f.n), User: gen.Users[0], Asset: event.DefaultAsset, TimeGiven: true,
+		EffectiveAt: event.NoTime, ExpiresAt: event.NoTime, Amount: event.Amount(1 + f.IntN(5)),
+	}
+	if f.now += event.Time(f.IntN(3)) * second; f.IntN(4) == 0 {
+		ev.OccurredAt = event.Time(f.IntN(int(f.now/second)-90)+90) * second
+	} else {
+		ev.OccurredAt = f.now
+	}
+	ev.Kind = event.Subtract
+	switch n := f.IntN(100); {
+	case f.n == 1 || n < 8:
+		f.grant(&ev)
+	case n < 11:
+		ev.Kind, ev.Amount = event.Add, event.Amount(10+f.IntN(60))
+		f.grants = append(f.grants, ev.ID)
+	case n < 18:
+		ev.Kind = event.Spend
+		f.spends = append(f.spends, ev.ID)
+	case n < 22:
+		ev.Kind = event.Hold
+		f.holds = append(f.holds, ev.ID)
+		if f.IntN(2) == 0 {
+			ev.ExpiresAt = ev.OccurredAt + event.Time(1+f.IntN(30))*second
+		}
+	case n < 23:
+		ev.Kind, ev.To = event.Transfer, gen.Users[1]
+	case n < 26 && len(f.holds) > 0:
+		ev.Kind, ev.Ref = event.Capture, f.holds[f.IntN(len(f.holds))]
+	case n < 28 && len(f.holds) > 0:
+		ev.Kind, ev.Ref, ev.Amount = event.Release, f.holds[f.IntN(len(f.holds))], event.NoAmount
+	case n < 31 && len(f.spends) > 0:
+		ev.Kind, ev.Ref = event.Refund, f.spends[f.IntN(len(f.spends))]
+	case n < 33 && len(f.grants) > 0:
+		ev.Kind, ev.Ref, ev.Amount = event.Revoke, f.grants[f.IntN(len(f.grants))], event.NoAmount
+	case n < 36:
+		ev.Amount = event.Amount(10 + f.IntN(80))
+	}
+	return oracle.Arrival{Event: ev, Input: event.Position{Topic: ev.Kind.Topic(), Offset: int64(f.n)}, ArrivedAt: f.now}
+}
+
+func (f *flow) grant(ev *event.Event) {
+	ev.Kind, ev.Ref, ev.Amount, ev.Priority = event.Grant, fmt.Sprintf("g%d", f.n), event.Amount(20+f.IntN(150)), int32(f.IntN(3))
+	f.grants = append(f.grants, ev.Ref)
+	switch f.IntN(6) {
+	case 0:
+		ev.EffectiveAt = ev.OccurredAt + event.Time(1+f.IntN(20))*second
+	case 1:
+		ev.EffectiveAt = ev.OccurredAt - event.Time(1+f.IntN(50))*second
+	}
+	if f.IntN(2) == 0 {
+		ev.ExpiresAt = max(ev.OccurredAt, ev.EffectiveAt) + event.Time(1+f.IntN(90))*second
+	}
+}
+
+// agreesInChapters runs a scenario in tiny chapters beside the oracle, and
+// beside an engine that has none: what is published is the same, and so is
+// every state.
+func agreesInChapters(s gen.Scenario, jumps *atomic.Int64) error {
+	h, plain := tiny(s), newHost(s.Config, 1<<30)
+	defer func() { jumps.Add(int64(h.jumps + h.e.Jumps())) }()
+	var err error
+	s.Run(func(tx *gen.Transaction, _ *oracle.Model, want *oracle.Records) bool {
+		var got *oracle.Records
+		if got, err = h.run(tx); err == nil {
+			inKeyOrder(got)
+			if d := oracle.Diff(want, got); d != "" {
+				err = fmt.Errorf("at tx %s: %s", oracle.TimeText(tx.Now), d)
+			}
+		}
+		if err == nil {
+			if _, err = plain.run(tx); err == nil && (tx.Now/second)%8 == 0 {
+				err = sameStates(h.rows, plain.rows, tx.Now)
+			}
+		}
+		return err == nil
+	})
+	return err
+}
+
+// sameStates compares the states at every time that two stores answer with.
+func sameStates(chapters, plain *memory, until event.Time) error {
+	v, err := engine.NewView(chapters, 0)
+	if err != nil {
+		return err
+	}
+	w, err := engine.NewView(plain, 0)
+	if err != nil {
+		return err
+	}
+	for a := range w.Accounts(gen.Users[0]) {
+		if a.IsOrders() {
+			continue
+		}
+		b, _ := v.Account(a.User, a.Asset)
+		for at := range v.Steps(&b, 0) {
+			if at.At > until+100*second {
+				break
+			}
+			s, t := v.Standing(&b, at.At), w.Standing(&a, at.At)
+			if got, want := string(s.State.AppendTo(nil)), string(t.State.AppendTo(nil)); got != want {
+				return fmt.Errorf("at %s the account is\n%q, not\n%q", at.At, got, want)
+			}
+		}
+	}
+	if v.Err() != nil {
+		return v.Err()
+	}
+	return w.Err()
+}
+
+// Histories in tiny chapters say the same as whole ones, and late events jump
+// all the time.
+func TestTinyChaptersAgreeWithOracle(t *testing.T) {
+	var jumps atomic.Int64
+	t.Run("any", func(t *testing.T) {
+		property(t, 100, gen.Options{TakeOvers: true, Transactions: 40}, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
+	})
+	t.Run("flow", func(t *testing.T) {
+		each(t, 50, makeFlow, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
+	})
+	t.Logf("%d jumps", jumps.Load())
+	if few := 20 * int64(aPart(50)); jumps.Load() < few {
+		t.Errorf("%d jumps prove little: there should be %d", jumps.Load(), few)
+	}
+}
