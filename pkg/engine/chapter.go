@@ -117,17 +117,18 @@ func (e *Engine) trim(a *account) {
 	}
 	last := &a.line.Checks[drop]
 	e.compile(a.number, c, &a.line, drop, last.Index, last.Place, 0)
-	a.tail, a.left = c.begin, c.end
+	a.last = &lastChapter{c.begin, c.end}
 	a.open -= a.line.Trim(drop)
 }
 
 // openTail finds the chapter that ends where an account's memory begins; false
 // where there is none, or it is full.
 func (e *Engine) openTail(a *account, c *chapter) bool {
-	if a.left != a.line.Checks[0].Place || a.left == (event.Place{}) || a.tail == a.left {
+	last := a.last
+	if last == nil || last.end != a.line.Checks[0].Place {
 		return false
 	}
-	e.key = appendPlaced(e.key[:0], keyChapter, a.number, a.tail)
+	e.key = appendPlaced(e.key[:0], keyChapter, a.number, last.begin)
 	row, ok := e.rows.Get(e.key)
 	if !ok {
 		return false
@@ -136,7 +137,7 @@ func (e *Engine) openTail(a *account, c *chapter) bool {
 		e.fail(err)
 		return false
 	}
-	if c.end != a.left || c.ops >= e.cfg.sizes.chapter {
+	if c.end != last.end || c.ops >= e.cfg.sizes.chapter {
 		return false
 	}
 	e.pushDown(a.number, c)

@@ -124,19 +124,21 @@ func (s *stream) send(ev event.Event, at event.Time) {
 }
 
 // BenchmarkOnTime is one on-time subtract of 100,000 users, a transaction of
-// 5,000 events at a time, commit included.
+// 5,000 events at a time, commit included; or of 100 users, whose events leave
+// memory all the time.
 func BenchmarkOnTime(b *testing.B) {
 	for _, settled := range []bool{false, true} {
-		b.Run(fmt.Sprintf("settled=%v", settled), func(b *testing.B) { onTime(b, event.Subtract, settled) })
+		b.Run(fmt.Sprintf("settled=%v", settled), func(b *testing.B) { onTime(b, event.Subtract, settled, 100_000) })
 	}
+	b.Run("trimmed", func(b *testing.B) { onTime(b, event.Subtract, false, 100) })
 }
 
 // BenchmarkSpend is the same of spends, which are decided first.
-func BenchmarkSpend(b *testing.B) { onTime(b, event.Spend, false) }
+func BenchmarkSpend(b *testing.B) { onTime(b, event.Spend, false, 100_000) }
 
-func onTime(b *testing.B, kind event.Kind, settled bool) {
+func onTime(b *testing.B, kind event.Kind, settled bool, users int) {
 	b.Helper()
-	s := newStream(b, 100_000, settled)
+	s := newStream(b, users, settled)
 	r := rand.New(rand.NewPCG(1, 2))
 	b.ReportAllocs()
 	b.ResetTimer()

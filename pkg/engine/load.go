@@ -14,8 +14,8 @@ type ledgerCheck = timeline.Check[ledger.Account]
 // stored checkpoint at or before what is settled, but nothing of a chapter.
 func (e *Engine) loadLine(a *account) {
 	place, state := e.storedBefore(a.number, event.EndOf(e.meta.settledTo))
-	if place.Before(a.left) {
-		place, state = a.left, e.storedAt(a.number, a.left)
+	if last := a.last; last != nil && place.Before(last.end) {
+		place, state = last.end, e.storedAt(a.number, last.end)
 	}
 	a.line.Stride = e.cfg.sizes.stride
 	a.line.Start(place, state)

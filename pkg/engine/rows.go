@@ -254,7 +254,7 @@ func readDecimal(r *pack.Reader) (d event.Decimal) {
 //	byte, id, sender | balance records | credited | debited
 //
 // Version 2 has after that what credited is beyond 64 bits, version 3 that and
-// the place that left means.
+// where the last chapter ends.
 type head struct {
 	number uint64
 	// said tells that place means something.
@@ -266,14 +266,18 @@ type head struct {
 	// creditedHigh counts multiples of 2^64: what transfers bring is never
 	// refused.
 	creditedHigh uint64
-	// left is the place of the checkpoint with which the last chapter ends;
-	// the zero Place where there is none.
-	left event.Place
+	// last is what is known of the last chapter; nil where there is none, as
+	// for nearly every account.
+	last *lastChapter
 }
+
+// lastChapter is where the last chapter of an account ends, and where it
+// begins if it was made since the account was loaded.
+type lastChapter struct{ begin, end event.Place }
 
 func (h *head) append(b []byte) []byte {
 	version := byte(headRowVersion)
-	if h.left != (event.Place{}) {
+	if h.last != nil {
 		version = leftHeadRowVersion
 	} else if h.creditedHigh > 0 {
 		version = wideHeadRowVersion
@@ -293,7 +297,7 @@ func (h *head) append(b []byte) []byte {
 		b = pack.Uint(b, h.creditedHigh)
 	}
 	if version >= leftHeadRowVersion {
-		b = appendPlaceParts(b, h.left)
+		b = appendPlaceParts(b, h.last.end)
 	}
 	return b
 }
@@ -313,7 +317,7 @@ func (h *head) decode(row string) error {
 		h.creditedHigh = r.Uint()
 	}
 	if version >= leftHeadRowVersion {
-		h.left = readPlaceParts(&r)
+		h.last = &lastChapter{end: readPlaceParts(&r)}
 	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("account row: %w", err)

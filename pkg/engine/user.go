@@ -51,8 +51,6 @@ type account struct {
 	recent *recent
 	// sized is the capacity for ops that was measured last.
 	sized int
-	// tail is where the chapter begins that ends where the line does.
-	tail event.Place
 }
 
 // user is the user of this id, in memory from now on.

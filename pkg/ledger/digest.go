@@ -18,13 +18,13 @@ type Digest struct {
 	// since is the time at which the stretch begins. A grant that is effective
 	// later came about within it, and no difference from before is about it.
 	since event.Time
-	// fixed tells that the stretch allows no shift: something ran short or was
-	// owed, or more grants were touched than are remembered.
+	// fixed tells that the stretch allows no shift: something ran short, or more
+	// grants were touched than are remembered.
 	fixed bool
 	// most is the most that was available at any place.
 	most int64
 	// touched are the grants from before the stretch that it drew from, gave
-	// back to, let expire or revoked, by id.
+	// back to or revoked, by id. Those that expired show by their expires_at.
 	touched []touch
 	// last is the last grant in the order of drawing from which anything was
 	// drawn, if drawn is true.
@@ -32,8 +32,8 @@ type Digest struct {
 	last  Grant
 }
 
-// touch is the least that remained of a grant at any place of a stretch: 0 of
-// one that stopped being usable or began to be.
+// touch is the least that remained of a grant at any place of a stretch, 0
+// where it wasn't usable.
 type touch struct {
 	id    string
 	least event.Amount
@@ -42,8 +42,7 @@ type touch struct {
 // Begin makes d the digest of a stretch in which nothing has happened, behind
 // a time at which the account is a.
 func (d *Digest) Begin(a *Account, since event.Time) {
-	*d = Digest{since: since, most: math.MinInt64, touched: d.touched[:0]}
-	d.stand(a)
+	*d = Digest{since: since, most: a.available, touched: d.touched[:0]}
 }
 
 // Extend adds events to the stretch, with what falls due before each. It
@@ -53,15 +52,12 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 		op := &ops[i]
 		for a.DueTime() <= op.Time {
 			place, _ := a.NextDue()
-			if place.Due == event.DueExpiry {
-				d.expire(a, place.ID)
-			}
 			clearResult(scratch)
 			a.Due(scratch)
 			if place.Due == event.DueHold {
 				d.giveBack(a, scratch)
 			}
-			d.done(a, scratch)
+			d.most = max(d.most, a.available)
 		}
 		d.draw(a, op)
 		clearResult(scratch)
@@ -72,24 +68,13 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 		case event.Revoke:
 			d.touch(op.Ref, 0)
 		}
-		d.done(a, scratch)
+		d.fixed = d.fixed || scratch.Shortfall > 0
+		d.most = max(d.most, a.available)
 	}
 }
 
 func clearResult(r *event.Result) {
 	*r = event.Result{Slices: r.Slices[:0], Repaid: r.Repaid[:0]}
-}
-
-// stand takes note of the account at a place.
-func (d *Digest) stand(a *Account) {
-	d.most = max(d.most, a.available)
-	d.fixed = d.fixed || a.owed > 0 || a.overflowed
-}
-
-// done takes note of what a step did.
-func (d *Digest) done(a *Account, r *event.Result) {
-	d.stand(a)
-	d.fixed = d.fixed || r.Shortfall > 0 || len(r.Repaid) > 0
 }
 
 // draw takes note of what an event will draw.
@@ -108,13 +93,6 @@ func (d *Digest) draw(a *Account, op *event.Placed) {
 		if left -= amount; left == 0 {
 			return
 		}
-	}
-}
-
-// expire takes note that a grant is about to expire.
-func (d *Digest) expire(a *Account, id string) {
-	if i := slices.IndexFunc(a.usable, func(g Grant) bool { return g.ID == id }); i >= 0 {
-		d.remain(&a.usable[i], 0)
 	}
 }
 
@@ -156,9 +134,9 @@ func (d *Digest) find(id string) (int, bool) {
 }
 
 // Allows reports whether the stretch, whose last event is at a time, does the
-// same after a shift of the account that it begins with: each event and due
-// item says the same, and the shift is the difference at every place. Nothing
-// but what remains of the shifted grants may tell the two accounts apart.
+// same after a shift of the account that it begins with, which owes nothing:
+// each event and due item says the same, and the shift is the difference at
+// every place.
 func (d *Digest) Allows(s Shift, until event.Time) bool {
 	if len(s) == 0 {
 		return true

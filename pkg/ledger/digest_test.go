@@ -273,3 +273,22 @@ func TestFormOfDigestAndShift(t *testing.T) {
 		t.Errorf("the digest is %q behind one that ran short", got)
 	}
 }
+
+// I8: a shift under which a balance would no longer fit 64 bits isn't allowed.
+func TestI8NoShiftOverflows(t *testing.T) {
+	a, b := &ledger.Account{}, &ledger.Account{}
+	for _, to := range []*ledger.Account{a, b} {
+		to.Apply(&event.Placed{Kind: event.Add, ID: "g", Amount: 1 << 61, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}, &event.Result{})
+	}
+	b.Apply(&event.Placed{Kind: event.Add, ID: "h", Amount: 1 << 60, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}, &event.Result{})
+	shift, _ := a.ShiftTo(b)
+	for more, want := range map[event.Amount]bool{3<<61 - 1<<60 - 1: true, 3<<61 - 1<<60: false} {
+		var d ledger.Digest
+		d.Begin(a, 1)
+		ops := []event.Placed{{Kind: event.Add, ID: "more", Amount: more, Time: 2, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}}
+		d.Extend(clone(a), ops, &event.Result{})
+		if d.Allows(shift, 2) != want {
+			t.Errorf("I8: with %d more it is %v that the shift is allowed", more, !want)
+		}
+	}
+}

@@ -47,8 +47,8 @@
 // also ends in it. [Account.ShiftTo] finds the difference of two accounts where
 // it is nothing but that. A Digest remembers of a stretch what decides whether
 // it goes on: of which grants the remainder moved and how low it got, how far
-// down the order of drawing anything was drawn, and whether anything ran short
-// or was owed. A grant that only one of the accounts has is harmless where no
+// down the order of drawing anything was drawn, and whether anything ran
+// short. A grant that only one of the accounts has is harmless where no
 // draw comes as far as it. What came about within the stretch can't be part of
 // a difference from before it, and is left out.
 package ledger

@@ -1,7 +1,6 @@
 package timeline
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 
@@ -18,10 +17,8 @@ const opWeight = 256
 
 // stride is how many ops lie behind a checkpoint with this state.
 func (t *Timeline[S, M]) stride(state *S) int {
-	return max(t.least(), M(state).Weight()/opWeight)
+	return max(t.Stride, M(state).Weight()/opWeight)
 }
-
-func (t *Timeline[S, M]) least() int { return cmp.Or(t.Stride, Stride) }
 
 // Check is a copy of the state at one place.
 type Check[S any] struct {
@@ -39,7 +36,8 @@ type Timeline[S any, M Machine[S]] struct {
 	Ops    []event.Placed
 	Checks []Check[S]
 	Head   S
-	// Stride, where it isn't 0, takes the place of the constant.
+	// Stride is how many ops lie between two checkpoints that appending makes,
+	// at least. Where it is 0, Start sets it to the constant.
 	Stride int
 
 	// last is the Index of the last checkpoint.
@@ -69,6 +67,9 @@ func (t *Timeline[S, M]) Dropped() []event.Place { return t.dropped }
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 	t.Ops, t.Checks, t.last, t.changed = nil, make([]Check[S], 1, 2), 0, 0
+	if t.Stride == 0 {
+		t.Stride = Stride
+	}
 	t.Checks[0].Place = place
 	M(&t.Checks[0].State).CopyFrom(state)
 	M(&t.Head).CopyFrom(state)
@@ -78,7 +79,7 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
 	t.Ops = append(t.Ops, op)
-	if n := len(t.Ops) - t.last; n >= t.least() && n >= t.stride(&t.Head) {
+	if n := len(t.Ops) - t.last; n >= t.Stride && n >= t.stride(&t.Head) {
 		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
 		t.last = len(t.Ops)
 		t.changed++
@@ -236,7 +237,7 @@ func (t *Timeline[S, M]) thin(from int) {
 	for i := from + 1; i < len(t.Checks); i++ {
 		c := &t.Checks[i]
 		apart := t.stride(&c.State)
-		if apart > t.least() && c.Index-t.Checks[kept].Index < apart/2 {
+		if apart > t.Stride && c.Index-t.Checks[kept].Index < apart/2 {
 			t.dropped = append(t.dropped, c.Place)
 			t.changed++
 			continue
