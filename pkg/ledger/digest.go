@@ -23,8 +23,9 @@ type Digest struct {
 	fixed bool
 	// most is the most that was available at any place.
 	most int64
-	// touched are the grants from before the stretch that it drew from, gave
-	// back to or revoked, by id. Those that expired show by their expires_at.
+	// touched are the grants from before the stretch that it drew from or
+	// revoked, by id. Those that expired show by their expires_at, and giving
+	// back says the same whatever remains.
 	touched []touch
 	// last is the last grant in the order of drawing from which anything was
 	// drawn, if drawn is true.
@@ -32,8 +33,8 @@ type Digest struct {
 	last  Grant
 }
 
-// touch is the least that remained of a grant at any place of a stretch, 0
-// where it wasn't usable.
+// touch is the least that remained of a grant behind what drew from it; 0 of
+// one that was revoked.
 type touch struct {
 	id    string
 	least event.Amount
@@ -51,21 +52,14 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 	for i := range ops {
 		op := &ops[i]
 		for a.DueTime() <= op.Time {
-			place, _ := a.NextDue()
 			clearResult(scratch)
 			a.Due(scratch)
-			if place.Due == event.DueHold {
-				d.giveBack(a, scratch)
-			}
 			d.most = max(d.most, a.available)
 		}
 		d.draw(a, op)
 		clearResult(scratch)
 		a.Apply(op, scratch)
-		switch op.Kind {
-		case event.Refund, event.Release:
-			d.giveBack(a, scratch)
-		case event.Revoke:
+		if op.Kind == event.Revoke {
 			d.touch(op.Ref, 0)
 		}
 		d.fixed = d.fixed || scratch.Shortfall > 0
@@ -92,15 +86,6 @@ func (d *Digest) draw(a *Account, op *event.Placed) {
 		}
 		if left -= amount; left == 0 {
 			return
-		}
-	}
-}
-
-// giveBack takes note of what a step gave back: before it that was missing.
-func (d *Digest) giveBack(a *Account, r *event.Result) {
-	for _, s := range r.Slices {
-		if i := slices.IndexFunc(a.usable, func(g Grant) bool { return g.ID == s.GrantID }); i >= 0 {
-			d.remain(&a.usable[i], max(a.usable[i].Remaining-s.Amount, 0))
 		}
 	}
 }
