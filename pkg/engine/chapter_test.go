@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -28,6 +29,9 @@ type flow struct {
 	s   gen.Scenario
 	now event.Time
 	n   int
+	// swarm is the time at which the events of a transaction come late together,
+	// 0 where they don't.
+	swarm event.Time
 	// What was sent that may be named.
 	spends, holds, grants []string
 	// promised are grants that were revoked and will be sent.
@@ -47,6 +51,10 @@ func makeFlow(seed uint64) gen.Scenario {
 	}
 	for f.n < flowEvents {
 		tx := gen.Transaction{Now: f.now, TakeOver: f.IntN(12) == 0}
+		f.swarm = 0
+		if f.IntN(5) == 0 {
+			f.swarm = f.anyTime()
+		}
 		for range 1 + f.IntN(5) {
 			tx.Arrivals = append(tx.Arrivals, f.arrival())
 		}
@@ -61,15 +69,19 @@ func (f *flow) arrival() oracle.Arrival {
 		ID: fmt.Sprintf("e%03d", f.n), User: gen.Users[0], Asset: event.DefaultAsset, TimeGiven: true,
 		EffectiveAt: event.NoTime, ExpiresAt: event.NoTime, Amount: event.Amount(1 + f.IntN(5)),
 	}
-	if f.now += event.Time(f.IntN(3)) * second; f.IntN(4) == 0 {
-		ev.OccurredAt = event.Time(f.IntN(int(f.now/second)-90)+90) * second
-	} else {
+	f.now += event.Time(f.IntN(3)) * second
+	switch {
+	case f.swarm > 0:
+		ev.OccurredAt = f.swarm + event.Time(f.IntN(4))*second
+	case f.IntN(4) == 0:
+		ev.OccurredAt = f.anyTime()
+	default:
 		ev.OccurredAt = f.now
 	}
 	ev.Kind = event.Subtract
 	switch n := f.IntN(100); {
 	case n < 3 && len(f.promised) > 0:
-		ev.OccurredAt = event.Time(f.IntN(int(f.now/second)-90)+90) * second
+		ev.OccurredAt = f.anyTime()
 		f.grant(&ev)
 		f.grants = f.grants[:len(f.grants)-1]
 		ev.Ref, f.promised = f.promised[0], f.promised[1:]
@@ -104,6 +116,10 @@ func (f *flow) arrival() oracle.Arrival {
 		ev.Amount = event.Amount(10 + f.IntN(80))
 	}
 	return oracle.Arrival{Event: ev, Input: event.Position{Topic: ev.Kind.Topic(), Offset: int64(f.n)}, ArrivedAt: f.now}
+}
+
+func (f *flow) anyTime() event.Time {
+	return event.Time(90+f.IntN(int(f.now/second)-90)) * second
 }
 
 func (f *flow) grant(ev *event.Event) {
@@ -194,10 +210,30 @@ func sameStates(chapters, plain *memory, until event.Time) error {
 			}
 		}
 	}
+	for _, back := range []bool{false, true} {
+		got, want := entriesOf(v, back), entriesOf(w, back)
+		for i := range max(len(got), len(want)) {
+			if i >= len(got) || i >= len(want) || got[i] != want[i] {
+				return fmt.Errorf("of %d and %d entries those at %d differ, back %v", len(got), len(want), i, back)
+			}
+		}
+	}
 	if v.Err() != nil {
 		return v.Err()
 	}
 	return w.Err()
+}
+
+// entriesOf are all that a replay says of a user's events.
+func entriesOf(v *engine.View, back bool) (all []string) {
+	from := engine.EntryPlace{}
+	if back {
+		from.Place = event.EndOf(event.MaxTime)
+	}
+	for _, e := range v.Entries(slices.Collect(v.Accounts(gen.Users[0])), from, back) {
+		all = append(all, fmt.Sprintf("%+v", *e))
+	}
+	return all
 }
 
 // Histories in tiny chapters say the same as whole ones, and late events jump

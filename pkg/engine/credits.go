@@ -336,6 +336,7 @@ func (e *Engine) sayDues(a *account) {
 // commitAccount publishes the balance of an account about which something was
 // said, and writes what changed of it.
 func (e *Engine) commitAccount(a *account) {
+	e.flushPast(a)
 	if a.line.Changed() {
 		e.storeChecks(a)
 	}

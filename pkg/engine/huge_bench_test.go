@@ -105,3 +105,27 @@ func (h *huge) late(b *testing.B, kind event.Kind, behind int) {
 		b.Fatalf("%d corrections of %d late events, %d dead letters", h.out.corrections-corrections, b.N, h.out.deadLetters)
 	}
 }
+
+// BenchmarkLateBurst is one of 1,000 events of a transaction that all come late
+// by about as many places.
+func BenchmarkLateBurst(b *testing.B) {
+	const burst = 1000
+	h := newHuge(b, 2*hugeEvents)
+	for _, behind := range []int{300, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("behind=%d", behind), func(b *testing.B) {
+			rows := h.rows.sets
+			start := cpu()
+			for i := range b.N {
+				if i%burst == 0 {
+					h.e.Begin(h.now)
+				}
+				h.send(event.Event{Kind: event.Subtract, User: h.users[0], Amount: 1}, h.place(behind)+event.Time(i))
+				if i%burst == burst-1 || i == b.N-1 {
+					h.commit(b)
+				}
+			}
+			reportCPU(b, start)
+			b.ReportMetric(float64(h.rows.sets-rows)/float64(b.N), "rows/op")
+		})
+	}
+}

@@ -64,11 +64,14 @@ func (e *Engine) restateSettled(a *account) {
 	a.line.StateAt(at, &a.settled, &e.late.scratch)
 }
 
-// checkBefore is the newest checkpoint before place; the beginning of
-// everything where there is none.
-func (e *Engine) checkBefore(number uint64, place event.Place) (event.Place, *ledger.Account) {
-	at, state := e.storedBefore(number, place)
-	if c, ok := e.chapterBefore(number, place); ok && c.holds(at) {
+// checkBefore is the newest checkpoint of an account before place; the
+// beginning of everything where there is none.
+func (e *Engine) checkBefore(h *head, place event.Place) (event.Place, *ledger.Account) {
+	at, state := e.storedBefore(h.number, place)
+	if h.last == nil || !at.Before(h.last.end) {
+		return at, state
+	}
+	if c, ok := e.chapterBefore(h.number, place); ok && c.holds(at) {
 		state.Shift(c.shift)
 	}
 	return at, state

@@ -75,6 +75,8 @@ type segment struct {
 	// of is the chapter, nil for none; ops is how many events were read.
 	of  *chapter
 	ops int
+	// changed tells that it isn't written as it is.
+	changed bool
 }
 
 // through walks from a place to where memory begins; it reports whether the
@@ -82,8 +84,8 @@ type segment struct {
 func (p *past) through(place event.Place) (over bool) {
 	first := p.a.line.Checks[0].Place
 	s := p.begin(place)
+	s.changed = s.changed || p.keep
 	over = p.walk(s)
-	p.finish(s)
 	for at := s.end; !over && at.Before(first); at = s.end {
 		for p.jump(at) {
 			if at = p.next.end; !at.Before(first) {
@@ -97,7 +99,9 @@ func (p *past) through(place event.Place) (over bool) {
 		p.arrive(&s.line.Checks[0].State)
 		over = p.on(s)
 		p.known = false
-		p.finish(s)
+		if p.keep {
+			p.e.finish(p.a, s)
+		}
 	}
 	if !over {
 		p.arrive(&p.a.line.Checks[0].State)
@@ -105,9 +109,34 @@ func (p *past) through(place event.Place) (over bool) {
 	return over
 }
 
-// begin reads the segment in which an event at a place stands, from the
-// checkpoint before it on.
+// begin is the segment in which an event at a place stands, from a checkpoint
+// before it on. Late events come in swarms: until the transaction ends it stays
+// in memory, and isn't written, as long as the next one finds its place there.
 func (p *past) begin(place event.Place) *segment {
+	if s := p.a.walked; s != nil && s.line.Covers(place) && !s.end.Before(place) && len(s.line.Ops) <= 2*p.e.cfg.sizes.chapter {
+		p.look(s.end)
+		return s
+	}
+	p.e.flushPast(p.a)
+	s := p.first(place)
+	if p.keep || s.of == nil || len(s.of.shift) == 0 {
+		p.a.walked = s
+	}
+	return s
+}
+
+// flushPast writes the segment that stayed in memory, before anything else
+// reads or writes of the account's past.
+func (e *Engine) flushPast(a *account) {
+	s := a.walked
+	if a.walked = nil; s != nil && s.changed {
+		e.finish(a, s)
+	}
+}
+
+// first reads the segment in which an event at a place stands, from the
+// checkpoint before it on.
+func (p *past) first(place event.Place) *segment {
 	e, number := p.e, p.a.number
 	from, _ := e.storedBefore(number, place)
 	c, ok := e.chapterBefore(number, place)
@@ -255,17 +284,16 @@ func (p *past) arrive(state *ledger.Account) {
 }
 
 // finish writes what became of a segment.
-func (p *past) finish(s *segment) {
-	if !p.keep {
-		return
-	}
-	e, number := p.e, p.a.number
-	e.writeChecks(number, &s.line)
+func (e *Engine) finish(a *account, s *segment) {
+	e.writeChecks(a.number, &s.line)
 	first := &s.line.Checks[0]
 	c := &e.late.chapter
 	c.start(first)
 	if s.of == nil || s.of.begin == first.Place {
-		e.compile(number, c, &s.line, len(s.line.Checks), len(s.line.Ops), s.end, e.cfg.sizes.chapter/2)
+		e.compile(a.number, c, &s.line, len(s.line.Checks), len(s.line.Ops), s.end, e.cfg.sizes.chapter/2)
+		if a.last == nil || a.last.end.Before(c.end) {
+			a.last = &lastChapter{c.begin, c.end}
+		}
 		return
 	}
 	// What stands before it stays as it was.
@@ -273,5 +301,5 @@ func (p *past) finish(s *segment) {
 	c.digest.Extend(&e.late.state, s.line.Ops, &e.late.scratch)
 	s.of.digest.Join(&c.digest)
 	s.of.ops += len(s.line.Ops) - s.ops
-	e.writeChapter(number, s.of)
+	e.writeChapter(a.number, s.of)
 }

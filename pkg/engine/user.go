@@ -51,6 +51,9 @@ type account struct {
 	recent *recent
 	// sized is the capacity for ops that was measured last.
 	sized int
+	// walked is the segment of the past in which the last late event of the
+	// transaction found its place, if it stays.
+	walked *segment
 }
 
 // user is the user of this id, in memory from now on.
