@@ -218,14 +218,13 @@ func (e *Engine) decideDebit(u *user, a *account, op *event.Placed, edits []time
 // answer is known.
 func (e *Engine) fits(a *account, op *event.Placed) bool {
 	at := op.Place()
-	e.reach(a, at)
 	op.Outcome = event.Accepted
 	defer func() { op.Outcome = event.NoOutcome }()
 	w := &e.late.credits
 	last := a.line.Last()
 	short, deeper := false, false
 	time := at.Time
-	a.line.Try(w, timeline.Edit{Place: at, New: op}, func(s *timeline.Step) bool {
+	e.try(a, timeline.Edit{Place: at, New: op}, func(s *timeline.Step) bool {
 		if s.Place.Time != time {
 			if deeper {
 				return false

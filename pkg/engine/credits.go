@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"highwater/pkg/event"
+	"highwater/pkg/ledger"
 	"highwater/pkg/timeline"
 )
 
@@ -102,15 +103,6 @@ func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits [
 	if a.said && at.Before(a.head.place) {
 		op.Marks |= event.LateMark
 	}
-	changesSaid := op.Marks.Has(event.LateMark) || len(edits) > 0
-	if changesSaid {
-		// Before the event's row is there to be read, too.
-		e.reach(a, at)
-		for i := range edits {
-			e.reach(a, edits[i].Place)
-		}
-	}
-	e.writeEvent(a.number, op, extra)
 	a.noteRecent(op)
 	switch {
 	case op.Marks.Has(event.LateMark):
@@ -121,6 +113,8 @@ func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits [
 		e.sayDuesBefore(a, op)
 		e.applyOnTime(a, op)
 	}
+	// Not before: what walks the account puts it in itself.
+	e.writeEvent(a.number, op, extra)
 	e.sayDues(a)
 	e.touch(a)
 	e.schedule(a)
@@ -345,6 +339,7 @@ func (e *Engine) sayDues(a *account) {
 // commitAccount publishes the balance of an account about which something was
 // said, and writes what changed of it.
 func (e *Engine) commitAccount(a *account) {
+	e.flushPast(a)
 	if a.line.Changed() {
 		e.storeChecks(a)
 	}
@@ -355,14 +350,14 @@ func (e *Engine) commitAccount(a *account) {
 		e.sayBalance(a)
 	}
 	a.touched, a.written = false, false
-	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0])
-	e.rows.Set(e.key, e.val)
 	if cap(a.line.Ops) != a.sized {
-		e.trim(a, e.isShort())
+		e.trim(a)
 		a.sized = cap(a.line.Ops)
 		e.resize(a.user)
 	}
+	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
+	e.val = a.head.append(e.val[:0])
+	e.rows.Set(e.key, e.val)
 }
 
 func (e *Engine) sayBalance(a *account) {
@@ -381,22 +376,30 @@ func (e *Engine) sayBalance(a *account) {
 	e.sink.Balance(b)
 }
 
-// storeChecks writes the checkpoints that changed. One that was dropped may
-// have come back at its place since.
+// storeChecks writes the checkpoints that changed, and forgets what need not
+// stay in memory.
 func (e *Engine) storeChecks(a *account) {
-	for _, place := range a.line.Dropped() {
-		e.key = appendPlaced(e.key[:0], keyCheck, a.number, place)
+	e.writeChecks(a.number, &a.line)
+	a.sized = -1
+}
+
+// writeChecks writes the checkpoints of a stretch that changed. One that was
+// dropped may have come back at its place since.
+func (e *Engine) writeChecks(number uint64, line *ledgerTimeline) {
+	for _, place := range line.Dropped() {
+		e.key = appendPlaced(e.key[:0], keyCheck, number, place)
 		e.rows.Delete(e.key)
 	}
-	for i := range a.line.Checks {
-		c := &a.line.Checks[i]
-		if !c.Changed {
-			continue
+	for i := range line.Checks {
+		if c := &line.Checks[i]; c.Changed {
+			e.writeCheck(number, c.Place, &c.State)
 		}
-		e.key = appendPlaced(e.key[:0], keyCheck, a.number, c.Place)
-		e.val = c.State.AppendTo(e.val[:0])
-		e.rows.Set(e.key, e.val)
 	}
-	a.line.Stored()
-	a.sized = -1
+	line.Stored()
+}
+
+func (e *Engine) writeCheck(number uint64, place event.Place, state *ledger.Account) {
+	e.key = appendPlaced(e.key[:0], keyCheck, number, place)
+	e.val = state.AppendTo(e.val[:0])
+	e.rows.Set(e.key, e.val)
 }

@@ -34,6 +34,11 @@
 //     and the watermark is before it; then it is decided, once.
 //   - I11: an accepted transfer makes one remittance, in the transaction that
 //     decides it.
+//   - I12: a stored checkpoint with the shift of its chapter, if it is in one,
+//     is the state at its place. Chapters don't overlap, begin and end at
+//     checkpoints, and end before memory begins.
+//   - I13: a chapter is jumped only if walking it would publish nothing of it
+//     and change nothing but what its shift says.
 //
 // # The way of an event on credits
 //
@@ -46,6 +51,21 @@
 //	enter     placed at the end, or before something said: then the account is
 //	          walked without and with it and corrected (late.go)
 //	children  what waited for it is decided, in the order of places
+//
+// # Chapters
+//
+// What leaves an account's memory is divided into chapters of some hundred
+// events (chapter.go), each with a row that holds a digest of what they did. A
+// late event walks from its place to the end of its chapter. From there on the
+// history without it and the history with it nearly always differ by a shift
+// alone: so much less remains of this grant, so much more of that. A chapter
+// whose digest allows the shift is jumped (past.go): the shift is added to its
+// row, and nothing of it is read. One in which a shifted grant runs out,
+// expires or is revoked is walked, and what differs behind it is carried on.
+//
+// A shift lies on a chapter until somebody walks it; who reads a checkpoint
+// adds it. What was never in memory long enough to become a chapter becomes
+// one when it is walked.
 //
 // One transaction, as long as the engine isn't Busy (see [Engine.Busy]):
 //

@@ -84,10 +84,16 @@ type lateWork struct {
 	stretches  []event.Stretch
 	correction event.Correction
 	scratch    event.Result
+	// state and chapter are for making digests.
+	state   ledger.Account
+	chapter chapter
+	// jumps counts the chapters that were jumped.
+	jumps int
 }
 
 // New is an engine over rows, which hold what an earlier one left there.
 func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
+	cfg.sizes.fill()
 	e := &Engine{
 		cfg: cfg, rows: rows, sink: sink,
 		users:   map[string]*user{},

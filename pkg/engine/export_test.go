@@ -19,3 +19,13 @@ func (e *Engine) ForgetAccounts() {
 
 // AssetNames is how many names of assets accounts share.
 func (e *Engine) AssetNames() int { return len(e.assets) }
+
+// Small is a configuration in which little belongs together: events between
+// checkpoints, in a chapter, and of an account in memory.
+func (c Config) Small(stride, chapter, keep int) Config {
+	c.sizes = sizes{stride, chapter, keep}
+	return c
+}
+
+// Jumps is how many chapters were jumped.
+func (e *Engine) Jumps() int { return e.late.jumps }

@@ -57,6 +57,8 @@ const (
 	keyCapture
 	// keyLiveID: order_id 0 user -> number: a live order by its id.
 	keyLiveID
+	// keyChapter: number place -> the chapter of an account that begins there.
+	keyChapter
 )
 
 // Sparse are the first bytes of the rows beside those by name that are mostly
@@ -136,6 +138,15 @@ func placeIn(key string) (event.Place, bool) {
 		}
 	}
 	return event.Place{}, false
+}
+
+// beginningIn reads the place out of a key's end at which something begins:
+// that of an event, or the beginning of everything.
+func beginningIn(key string) (event.Place, bool) {
+	if key == "\x00\x00\x00\x00\x00\x00\x00\x00" {
+		return event.Place{}, true
+	}
+	return placeIn(key)
 }
 
 func be64(s string) uint64 {

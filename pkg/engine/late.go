@@ -37,7 +37,7 @@ func (e *Engine) correct(a *account, op *event.Placed, edits []timeline.Edit, ow
 	s := stretcher{out: e.late.stretches[:0], time: edits[0].Place.Time}
 	opened := op.Time > e.meta.settledTo && own != nil
 	at := op.Place()
-	a.line.Edit(w, edits, a.head.place, func(step *timeline.Step) {
+	e.edit(a, edits, func(step *timeline.Step) {
 		s.step(step.Place.Time, w.Old.Balances(), w.New.Balances())
 		if own != nil && step.Edited && step.Place == at {
 			copyResult(own, step.After)
@@ -52,7 +52,7 @@ func (e *Engine) correct(a *account, op *event.Placed, edits []timeline.Edit, ow
 		e.noteChange(step)
 	})
 	e.late.stretches = s.close()
-	if own != nil && (!opened || !e.cfg.Settled) {
+	if own != nil && (!opened || !e.cfg.Settled) && a.line.Covers(at) {
 		a.open++
 	}
 	e.restateSettled(a)

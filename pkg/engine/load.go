@@ -11,9 +11,13 @@ import (
 type ledgerCheck = timeline.Check[ledger.Account]
 
 // loadLine brings the newest stretch of an account into memory: from the last
-// stored checkpoint at or before what is settled.
+// stored checkpoint at or before what is settled, but nothing of a chapter.
 func (e *Engine) loadLine(a *account) {
-	place, state := e.checkBefore(a.number, event.EndOf(e.meta.settledTo))
+	place, state := e.storedBefore(a.number, event.EndOf(e.meta.settledTo))
+	if last := a.last; last != nil && place.Before(last.end) {
+		place, state = last.end, e.storedAt(a.number, last.end)
+	}
+	a.line.Stride = e.cfg.sizes.stride
 	a.line.Start(place, state)
 	ops, checks := e.stretch(a.number, place, nil)
 	a.line.Resume(ops, checks)
@@ -26,7 +30,7 @@ func (e *Engine) loadLine(a *account) {
 		e.restateSettled(a)
 		e.skipKept(a)
 	}
-	e.trim(a, e.isShort())
+	e.forget(a, e.spare(a, e.isShort()))
 }
 
 // skipKept goes past what the move of the watermark that is under way has
@@ -49,29 +53,34 @@ func (e *Engine) skipKept(a *account) {
 
 // restateSettled finds the state before the first open op again.
 func (e *Engine) restateSettled(a *account) {
-	if a.open < len(a.line.Ops) || e.ready {
-		a.line.StateAt(event.EndOf(e.meta.settledTo), &a.settled, &e.late.scratch)
-	}
-}
-
-// reach extends the stretch in memory back so that place is covered.
-func (e *Engine) reach(a *account, place event.Place) {
-	if a.line.Covers(place) {
+	if a.open == len(a.line.Ops) && !e.ready {
 		return
 	}
-	first := a.line.Checks[0].Place
-	from, state := e.checkBefore(a.number, place)
-	ops, checks := e.stretch(a.number, from, &first)
-	older := append([]ledgerCheck{{Place: from, State: *state}}, checks...)
-	// Memory begins with the last of them.
-	older = slices.DeleteFunc(older, func(c ledgerCheck) bool { return c.Place == first })
-	a.line.Prepend(ops, older)
-	a.open += len(ops)
+	// A move of the watermark that is under way may have settled more, and
+	// memory may begin behind what was settled before it.
+	at := event.EndOf(e.meta.settledTo)
+	if first := a.line.Checks[0].Place; at.Before(first) {
+		at = first
+	}
+	a.line.StateAt(at, &a.settled, &e.late.scratch)
 }
 
-// checkBefore is the newest stored checkpoint before place; the beginning of
-// everything where there is none.
-func (e *Engine) checkBefore(number uint64, place event.Place) (event.Place, *ledger.Account) {
+// checkBefore is the newest checkpoint of an account before place; the
+// beginning of everything where there is none.
+func (e *Engine) checkBefore(h *head, place event.Place) (event.Place, *ledger.Account) {
+	at, state := e.storedBefore(h.number, place)
+	if h.last == nil || !at.Before(h.last.end) {
+		return at, state
+	}
+	if c, ok := e.chapterBefore(h.number, place); ok && c.holds(at) {
+		state.Shift(c.shift)
+	}
+	return at, state
+}
+
+// storedBefore is checkBefore as it was written: without the shift of its
+// chapter.
+func (e *Engine) storedBefore(number uint64, place event.Place) (event.Place, *ledger.Account) {
 	from := appendNumbered(nil, keyCheck, number)
 	to := appendPlaced(nil, keyCheck, number, place)
 	state := &ledger.Account{}
@@ -88,6 +97,23 @@ func (e *Engine) checkBefore(number uint64, place event.Place) (event.Place, *le
 		return at, state
 	}
 	return event.Place{}, state
+}
+
+// storedAt is the checkpoint at a place as it was written.
+func (e *Engine) storedAt(number uint64, place event.Place) *ledger.Account {
+	state := &ledger.Account{}
+	if place == (event.Place{}) {
+		return state
+	}
+	row, ok := e.rows.Get(appendPlaced(nil, keyCheck, number, place))
+	if !ok {
+		e.fail(errCorruptKey)
+		return state
+	}
+	if err := state.Decode(string(row)); err != nil {
+		e.fail(err)
+	}
+	return state
 }
 
 // stretch reads the ops and checkpoints behind one place, up to and including

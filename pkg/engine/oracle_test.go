@@ -73,6 +73,8 @@ type host struct {
 	rows *memory
 	out  *published
 	e    *engine.Engine
+	// jumps is how many chapters earlier engines jumped.
+	jumps int
 }
 
 // How much of the accounts memory holds: nothing longer than a transaction,
@@ -102,6 +104,9 @@ func (h *host) open() {
 	e, err := engine.New(h.cfg, h.rows, h.out)
 	if err != nil {
 		panic(err)
+	}
+	if h.e != nil {
+		h.jumps += h.e.Jumps()
 	}
 	h.e = e
 }
@@ -144,13 +149,19 @@ func aPart(of uint64) uint64 { return max(*histories/of, 1) }
 // fails in its smallest form.
 func property(t *testing.T, of uint64, o gen.Options, check func(gen.Scenario) error) {
 	t.Helper()
+	each(t, of, func(seed uint64) gen.Scenario { return gen.Random(seed, o) }, check)
+}
+
+// each is property on scenarios of another making.
+func each(t *testing.T, of uint64, random func(seed uint64) gen.Scenario, check func(gen.Scenario) error) {
+	t.Helper()
 	t.Logf("%d histories from seed %d", aPart(of), *seed)
 	const lanes = 2
 	for lane := range uint64(lanes) {
 		t.Run(fmt.Sprintf("lane%d", lane), func(t *testing.T) {
 			t.Parallel()
 			for n := lane; n < aPart(of); n += lanes {
-				s := gen.Random(*seed+n, o)
+				s := random(*seed + n)
 				if guarded(check, s) == nil {
 					continue
 				}

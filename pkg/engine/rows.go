@@ -17,6 +17,8 @@ const (
 	useRowVersion   = 1
 
 	wideHeadRowVersion = 2
+	leftHeadRowVersion = 3
+	chapterRowVersion  = 1
 
 	windowRowVersion = 1
 	metaRowVersion   = 2
@@ -251,7 +253,8 @@ func readDecimal(r *pack.Reader) (d event.Decimal) {
 //	version | number | has head byte, head's time, due byte, sequence, rank
 //	byte, id, sender | balance records | credited | debited
 //
-// Version 2 has after that what credited is beyond 64 bits.
+// Version 2 has after that what credited is beyond 64 bits, version 3 that and
+// where the last chapter ends.
 type head struct {
 	number uint64
 	// said tells that place means something.
@@ -263,14 +266,23 @@ type head struct {
 	// creditedHigh counts multiples of 2^64: what transfers bring is never
 	// refused.
 	creditedHigh uint64
+	// last is what is known of the last chapter; nil where there is none, as
+	// for nearly every account.
+	last *lastChapter
 }
 
+// lastChapter is where the last chapter of an account ends, and where it
+// begins if it was made since the account was loaded.
+type lastChapter struct{ begin, end event.Place }
+
 func (h *head) append(b []byte) []byte {
-	if h.creditedHigh > 0 {
-		b = append(b, wideHeadRowVersion)
-	} else {
-		b = append(b, headRowVersion)
+	version := byte(headRowVersion)
+	if h.last != nil {
+		version = leftHeadRowVersion
+	} else if h.creditedHigh > 0 {
+		version = wideHeadRowVersion
 	}
+	b = append(b, version)
 	b = pack.Uint(b, h.number)
 	if h.said {
 		b = append(b, 1)
@@ -281,8 +293,11 @@ func (h *head) append(b []byte) []byte {
 	b = pack.Uint(b, uint64(h.records))
 	b = pack.Uint(b, h.credited)
 	b = pack.Uint(b, h.debited)
-	if h.creditedHigh > 0 {
+	if version >= wideHeadRowVersion {
 		b = pack.Uint(b, h.creditedHigh)
+	}
+	if version >= leftHeadRowVersion {
+		b = appendPlaceParts(b, h.last.end)
 	}
 	return b
 }
@@ -290,16 +305,19 @@ func (h *head) append(b []byte) []byte {
 func (h *head) decode(row string) error {
 	r := pack.NewReader(row)
 	version := r.Byte()
-	if version != headRowVersion && version != wideHeadRowVersion {
-		return fmt.Errorf("account row of version %d: this program reads versions %d and %d", version, headRowVersion, wideHeadRowVersion)
+	if version < headRowVersion || version > leftHeadRowVersion {
+		return fmt.Errorf("account row of version %d: this program reads versions %d to %d", version, headRowVersion, leftHeadRowVersion)
 	}
 	h.number = r.Uint()
 	h.said = r.Byte() == 1
 	h.place = readPlaceParts(&r)
 	h.records = int64(r.Uint())
 	h.credited, h.debited = r.Uint(), r.Uint()
-	if version == wideHeadRowVersion {
+	if version >= wideHeadRowVersion {
 		h.creditedHigh = r.Uint()
+	}
+	if version >= leftHeadRowVersion {
+		h.last = &lastChapter{end: readPlaceParts(&r)}
 	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("account row: %w", err)

@@ -92,4 +92,6 @@ type Config struct {
 	// that finds what it comes before in memory; 0 is 2 minutes, or longer while
 	// there is room.
 	KeepFor int64
+
+	sizes sizes
 }

@@ -52,6 +52,9 @@ type account struct {
 	recent *recent
 	// sized is the capacity for ops that was measured last.
 	sized int
+	// walked is the segment of the past in which the last late event of the
+	// transaction found its place, if it stays.
+	walked *segment
 }
 
 // user is the user of this id, in memory from now on.
@@ -82,7 +85,7 @@ func (e *Engine) isShort() bool { return e.cfg.KeepFor > 0 || e.cached > e.cfg.C
 // spare is how many of an account's ops in memory are settled and need not stay
 // there.
 func (e *Engine) spare(a *account, short bool) int {
-	n := len(a.line.Ops) - keepOps
+	n := len(a.line.Ops) - e.cfg.sizes.keep
 	if short {
 		keepFor := cmp.Or(e.cfg.KeepFor, defaultKeepFor)
 		n = max(n, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(keepFor))))
@@ -90,18 +93,12 @@ func (e *Engine) spare(a *account, short bool) int {
 	return min(a.open, n)
 }
 
-// trim forgets what need not be in memory of an account.
-func (e *Engine) trim(a *account, short bool) {
-	if n := e.spare(a, short); n > 0 {
-		a.open -= a.line.Trim(n, &e.late.scratch)
-	}
-}
-
 // makeRoom forgets what need not be in memory of an account, where that is a
 // good part of it: else memory grows.
 func (e *Engine) makeRoom(a *account) {
-	if n := e.spare(a, e.isShort()); n > len(a.line.Ops)/4 {
-		a.open -= a.line.Trim(n, &e.late.scratch)
+	// A segment of the past that waits to be written ends where memory begins.
+	if a.walked == nil && e.spare(a, e.isShort()) > len(a.line.Ops)/4 {
+		e.trim(a)
 	}
 }
 
@@ -146,6 +143,7 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 	a := e.addAccount(u, asset)
 	e.meta.lastNumber++
 	a.number = e.meta.lastNumber
+	a.line.Stride = e.cfg.sizes.stride
 	a.line.Start(event.Place{}, &ledger.Account{})
 	return a
 }
@@ -210,10 +208,10 @@ func (e *Engine) resize(u *user) {
 // shrink keeps only what is recent of a user's accounts.
 func (e *Engine) shrink(u *user) {
 	if u.one.user != nil {
-		e.trim(&u.one, true)
+		e.forget(&u.one, e.spare(&u.one, true))
 	}
 	for _, a := range u.more {
-		e.trim(a, true)
+		e.forget(a, e.spare(a, true))
 	}
 	e.resize(u)
 }

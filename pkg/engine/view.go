@@ -91,6 +91,16 @@ func (v *View) Accounts(user string) iter.Seq[Account] {
 	}
 }
 
+// numbered finds a user's account by its number.
+func (v *View) numbered(user string, number uint64) (Account, bool) {
+	for a := range v.Accounts(user) {
+		if a.number == number {
+			return a, true
+		}
+	}
+	return Account{}, false
+}
+
 // HasUser reports whether anything that a user sent made an entry.
 func (v *View) HasUser(user string) bool {
 	for range v.Accounts(user) {

@@ -33,7 +33,7 @@ type replay struct {
 // replay begins at the newest checkpoint before start; from is its place, zero
 // for the beginning.
 func (v *View) replay(a *Account, start, end event.Place) (r *replay, from event.Place) {
-	from, state := v.e.checkBefore(a.number, start)
+	from, state := v.e.checkBefore(&a.head, start)
 	r = &replay{v: v, account: a, end: end, known: always}
 	r.state.CopyFrom(state)
 	first := appendNumbered(nil, keyEvent, a.number)

@@ -142,7 +142,11 @@ func (v *View) restored(user, id string) (g Grant, ok bool) {
 	if place.Time == event.NoTime || g.By.Kind == event.Hold && place.Due != event.DueHold {
 		return g, false
 	}
-	r, _ := v.replay(&Account{User: user, head: head{number: number}}, place, place)
+	a, ok := v.numbered(user, number)
+	if !ok {
+		return g, v.ok(errCorruptKey)
+	}
+	r, _ := v.replay(&a, place, place)
 	for r.step() {
 		if r.place != place {
 			continue

@@ -141,15 +141,12 @@ func (e *Engine) giveUp(a *account) {
 	reject(op, event.UnknownReference)
 	if a.said && at.Before(a.head.place) {
 		op.Marks |= event.LateMark
-		e.reach(a, at)
-	}
-	e.writeEvent(a.number, op, extra)
-	if op.Marks.Has(event.LateMark) {
 		e.insertRejected(a, op)
 	} else {
 		e.sayDuesBefore(a, op)
 		e.applyOnTime(a, op)
 	}
+	e.writeEvent(a.number, op, extra)
 	e.touch(a)
 	if e.cfg.Settled {
 		e.settleNext(a)
@@ -161,12 +158,12 @@ func (e *Engine) giveUp(a *account) {
 func (e *Engine) insertRejected(a *account, op *event.Placed) {
 	own, at := e.newResult(), op.Place()
 	e.late.edits = append(e.late.edits[:0], timeline.Edit{Place: at, New: op})
-	a.line.Edit(&e.late.credits, e.late.edits, a.head.place, func(s *timeline.Step) {
+	e.edit(a, e.late.edits, func(s *timeline.Step) {
 		if s.Edited {
 			copyResult(own, s.After)
 		}
 	})
-	if !e.cfg.Settled {
+	if !e.cfg.Settled && a.line.Covers(at) {
 		a.open++
 	}
 	e.sayEntry(e.fillEvent(a.user.id, a.asset, op, own))

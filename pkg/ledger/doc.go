@@ -36,4 +36,19 @@
 //   - I7: an accepted capture or release finds its hold with at least its
 //     amount left, an accepted refund what it gives back: the decision saw to
 //     it, wherever later events put them.
+//   - I8: a stretch of history whose [Digest] allows a [Shift] says the same
+//     after it, and the shift is the difference at each of its places. So what
+//     a late event changes can be carried past events that nobody reads.
+//
+// # Shifts and digests
+//
+// What a late debit changes is, nearly always, what remains of one or two
+// grants, and it stays that for as long as each draw that reaches such a grant
+// also ends in it. [Account.ShiftTo] finds the difference of two accounts where
+// it is nothing but that. A Digest remembers of a stretch what decides whether
+// it goes on: of which grants the remainder moved and how low it got, how far
+// down the order of drawing anything was drawn, and whether anything ran
+// short. A grant that only one of the accounts has is harmless where no
+// draw comes as far as it. What came about within the stretch can't be part of
+// a difference from before it, and is left out.
 package ledger

@@ -3,9 +3,14 @@
 // between them, keeps copies of the state on the way, and finds what changes
 // when an event comes late by stepping two replays against each other.
 //
-// It owns [Timeline], the newest stretch of one history with its checkpoints,
-// and [Walker], the two replays. It never reads or writes rows, never decides
-// about an event and doesn't know what a machine's states mean.
+// It owns [Timeline], a stretch of one history with its checkpoints, mostly the
+// newest one, and [Walker], the two replays. It never reads or writes rows,
+// never decides about an event and doesn't know what a machine's states mean.
+//
+// A change before the newest stretch is walked stretch by stretch: the caller
+// reads older ones, edits the first ([Timeline.Edit]) and goes on through the
+// others ([Timeline.EditOn]) until the replays agree. A stretch that it knows to
+// do the same in both it leaves out, and brings the walker's states to its end.
 //
 // Invariants:
 //
@@ -14,7 +19,8 @@
 //     the op before it, due items included; Checks[0] stands before Ops[0],
 //     wherever the stretch in memory begins.
 //   - I3: a Walker visits every place at which either replay does something,
-//     once, in order, up to where the replays agree for good or the end.
+//     once, in order, up to where the replays agree for good or the end; also
+//     where it goes on from stretch to stretch.
 //   - I4: behind each checkpoint lie at most twice as many ops as belong there
 //     ([Stride], more behind a large state), up to the next one or the end;
 //     behind each that others know, at most three times as many.

@@ -20,8 +20,8 @@ const roomyOps = 16
 const opWeight = 256
 
 // stride is how many ops lie behind a checkpoint with this state.
-func stride[S any, M Machine[S]](state *S) int {
-	return max(Stride, M(state).Weight()/opWeight)
+func (t *Timeline[S, M]) stride(state *S) int {
+	return max(t.Stride, M(state).Weight()/opWeight)
 }
 
 // Check is a copy of the state at one place.
@@ -34,12 +34,15 @@ type Check[S any] struct {
 	Changed bool
 }
 
-// Timeline is the newest stretch of one history: its ops, checkpoints among
-// them, and the state at the end. What is older is not in memory.
+// Timeline is a stretch of one history, mostly the newest one: its ops,
+// checkpoints among them, and the state at the end.
 type Timeline[S any, M Machine[S]] struct {
 	Ops    []event.Placed
 	Checks []Check[S]
 	Head   S
+	// Stride is how many ops lie between two checkpoints that appending makes,
+	// at least. Where it is 0, Start sets it to the constant.
+	Stride int
 
 	// base is how many ops before Checks[0] lie behind the last checkpoint that
 	// others know: more than none where Trim made Checks[0] of it.
@@ -55,6 +58,9 @@ func (t *Timeline[S, M]) Changed() bool { return t.changed > 0 }
 
 // Stored takes note that every checkpoint has been stored.
 func (t *Timeline[S, M]) Stored() {
+	if t.Checks[0].Changed {
+		t.base = 0
+	}
 	for i := range t.Checks {
 		t.Checks[i].Changed = false
 	}
@@ -69,6 +75,9 @@ func (t *Timeline[S, M]) Dropped() []event.Place { return t.dropped }
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 	t.Ops, t.Checks, t.base, t.changed = nil, make([]Check[S], 1), 0, 0
+	if t.Stride == 0 {
+		t.Stride = Stride
+	}
 	t.Checks[0].Place = place
 	M(&t.Checks[0].State).CopyFrom(state)
 	M(&t.Head).CopyFrom(state)
@@ -78,7 +87,7 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
 	t.Ops = append(t.Ops, op)
-	if n := len(t.Ops) - t.last(); n >= Stride && n >= stride[S, M](&t.Head) {
+	if n := len(t.Ops) - t.last(); n >= t.Stride && n >= t.stride(&t.Head) {
 		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
 		t.changed++
 		M(&t.Checks[len(t.Checks)-1].State).CopyFrom(&t.Head)
@@ -97,19 +106,6 @@ func (t *Timeline[S, M]) last() int {
 // memory.
 func (t *Timeline[S, M]) Covers(place event.Place) bool {
 	return t.Checks[0].Place.Before(place)
-}
-
-// Prepend puts older ops in front, with the checkpoints they begin at: all that
-// others know. Those that are stored already are not Changed.
-func (t *Timeline[S, M]) Prepend(ops []event.Placed, checks []Check[S]) {
-	if t.base > 0 {
-		t.Checks, t.base = t.Checks[1:], 0
-	}
-	for i := range t.Checks {
-		t.Checks[i].Index += len(ops)
-	}
-	t.Ops = append(ops, t.Ops...)
-	t.Checks = append(checks, t.Checks...)
 }
 
 // Resume makes t go on behind its beginning with ops and checkpoints that are
@@ -154,37 +150,80 @@ func pass[S any, M Machine[S]](state *S, op *event.Placed, scratch *event.Result
 // walks the replays without and with the edits, lets visit see every step,
 // and brings ops, checkpoints and Head to the history with them. Head must be
 // the state at end. The edits stand in the order of their places; each puts an
-// op in or another in its place, since what was received stays.
-func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, visit func(*Step)) {
+// op in or another in its place, since what was received stays. It reports
+// whether the replays agree for good. Where they don't, the walk may go on in
+// the stretch that begins at end (EditOn); edits behind end are left to that.
+func (t *Timeline[S, M]) Edit(w *Walker[S, M], edits []Edit, end event.Place, visit func(*Step)) (agreed bool) {
 	from := t.checkBefore(edits[0].Place)
-	next := from + 1
 	base := &t.Checks[from]
-	_, agreed := w.Walk(&base.State, t.Ops[base.Index:], edits, end, func(s *Step) {
+	_, agreed = w.Walk(&base.State, t.Ops[base.Index:], edits, end, t.following(w, from, visit))
+	t.edited(w, from, edits, agreed)
+	return agreed
+}
+
+// EditOn is Edit where w has walked through older stretches, up to the
+// beginning of t.
+func (t *Timeline[S, M]) EditOn(w *Walker[S, M], end event.Place, visit func(*Step)) (agreed bool) {
+	edits := w.edits
+	t.change(0, &w.New)
+	_, agreed = w.WalkOn(t.Ops, end, t.following(w, 0, visit))
+	t.edited(w, 0, edits, agreed)
+	return agreed
+}
+
+// following visits the steps of a walk and takes the new states for the
+// checkpoints that it passes behind one of them.
+func (t *Timeline[S, M]) following(w *Walker[S, M], from int, visit func(*Step)) func(*Step) {
+	next := from + 1
+	return func(s *Step) {
 		if next < len(t.Checks) && s.Op != nil && s.Place == t.Checks[next].Place {
-			M(&t.Checks[next].State).CopyFrom(&w.New)
-			t.Checks[next].Changed = true
-			t.changed++
+			t.change(next, &w.New)
 			next++
 		}
 		visit(s)
-	})
+	}
+}
+
+// change replaces the state of a checkpoint.
+func (t *Timeline[S, M]) change(check int, state *S) {
+	M(&t.Checks[check].State).CopyFrom(state)
+	t.Checks[check].Changed = true
+	t.changed++
+}
+
+// edited brings all but the states behind the walk to the new history.
+func (t *Timeline[S, M]) edited(w *Walker[S, M], from int, edits []Edit, agreed bool) {
 	if !agreed {
 		M(&t.Head).CopyFrom(&w.New)
 	}
-	for i := range edits {
+	for i := range edits[:len(edits)-len(w.edits)] {
 		t.put(&edits[i])
 	}
 	t.thin(from)
-	t.split(from, &w.New, &w.newResult)
+	t.split(from, &w.spare, &w.newResult)
 }
 
 // Try walks the replays without and with an edit whose place is covered, up to
 // the end and through everything that falls due after it, and changes
 // nothing. It ends where the replays agree or visit returns false.
 func (t *Timeline[S, M]) Try(w *Walker[S, M], edit Edit, visit func(*Step) bool) {
+	t.TryTo(w, edit, event.EndOf(event.MaxTime), visit)
+}
+
+// TryTo is Try up to a place. It reports whether the walk is over; where it
+// isn't, it may go on in the stretch that begins there (TryOn).
+func (t *Timeline[S, M]) TryTo(w *Walker[S, M], edit Edit, end event.Place, visit func(*Step) bool) (over bool) {
 	base := &t.Checks[t.checkBefore(edit.Place)]
 	w.edit[0] = edit
-	w.Walk(&base.State, t.Ops[base.Index:], w.edit[:], event.EndOf(event.MaxTime), func(s *Step) { w.stop = !visit(s) })
+	_, agreed := w.Walk(&base.State, t.Ops[base.Index:], w.edit[:], end, func(s *Step) { w.stop = !visit(s) })
+	return agreed || w.stop
+}
+
+// TryOn is TryTo where w has walked through older stretches, up to the
+// beginning of t.
+func (t *Timeline[S, M]) TryOn(w *Walker[S, M], end event.Place, visit func(*Step) bool) (over bool) {
+	_, agreed := w.WalkOn(t.Ops, end, func(s *Step) { w.stop = !visit(s) })
+	return agreed || w.stop
 }
 
 // Last is the place of the last op, also of one that was forgotten; the zero
@@ -215,8 +254,8 @@ func (t *Timeline[S, M]) thin(from int) {
 	kept := from
 	for i := from + 1; i < len(t.Checks); i++ {
 		c := &t.Checks[i]
-		apart := stride[S, M](&c.State)
-		if apart > Stride && c.Index-t.Checks[kept].Index < apart/2 {
+		apart := t.stride(&c.State)
+		if apart > t.Stride && c.Index-t.Checks[kept].Index < apart/2 {
 			t.dropped = append(t.dropped, c.Place)
 			t.changed++
 			continue
@@ -237,7 +276,7 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 		if from+1 < len(t.Checks) {
 			next = t.Checks[from+1].Index
 		}
-		apart := stride[S, M](&t.Checks[from].State)
+		apart := t.stride(&t.Checks[from].State)
 		if next-t.Checks[from].Index <= 2*apart {
 			continue
 		}
@@ -248,6 +287,21 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 		t.Checks = slices.Insert(t.Checks, from+1, c)
 		t.changed++
 	}
+}
+
+// Loose reports whether t begins at a checkpoint that nobody else knows.
+func (t *Timeline[S, M]) Loose() bool { return t.base > 0 }
+
+// Anchor takes note that others know the checkpoint at which t begins.
+func (t *Timeline[S, M]) Anchor() { t.base = 0 }
+
+// Whole is how many of the oldest stretches lie within the first n ops and may
+// be trimmed.
+func (t *Timeline[S, M]) Whole(n int) (stretches int) {
+	for stretches+1 < len(t.Checks) && t.Checks[stretches+1].Index <= n && !t.Checks[stretches].Changed {
+		stretches++
+	}
+	return stretches
 }
 
 // Trim forgets the n oldest ops, or fewer: what isn't stored yet stays. The

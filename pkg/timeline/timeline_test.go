@@ -88,10 +88,11 @@ func (d *driver) edit(t *rapid.T) {
 	if len(edits) == 0 {
 		return
 	}
-	before := naive(slices.Clone(d.all), d.end)
+	old := slices.Clone(d.all)
+	before := naive(old, d.end)
 	d.place(edits)
 	want := pairs(before, naive(d.all, d.end), edits[0].Place)
-	d.line.Edit(&d.walk, edits, d.end, func(s *timeline.Step) {
+	d.change(t, old, edits, func(s *timeline.Step) {
 		if len(want) == 0 {
 			t.Fatalf("I3: visits %v behind all that happens", s.Place)
 		}
@@ -100,11 +101,9 @@ func (d *driver) edit(t *rapid.T) {
 	})
 }
 
-// place gets ready for edits: it puts them in order and into the history, and
-// reaches back as far as they do.
+// place puts edits in order and into the history.
 func (d *driver) place(edits []timeline.Edit) {
 	slices.SortFunc(edits, func(a, b timeline.Edit) int { return a.Place.Compare(b.Place) })
-	d.reach(edits[0].Place)
 	for _, e := range edits {
 		d.all = slices.DeleteFunc(d.all, func(op event.Placed) bool { return e.Old != nil && op.IsAt(e.Place) })
 		d.all = append(d.all, *e.New)
@@ -112,46 +111,76 @@ func (d *driver) place(edits []timeline.Edit) {
 	slices.SortFunc(d.all, byPlace)
 }
 
-// reach brings older ops back into memory, from the checkpoints written.
-func (d *driver) reach(place event.Place) {
-	if !d.line.Covers(place) {
-		ops, older := d.written(place, d.line.Checks[0].Place)
-		d.line.Prepend(ops, older)
+// change edits the timeline: what isn't in memory stretch by stretch, cut at
+// some of the checkpoints written.
+func (d *driver) change(t *rapid.T, old []event.Placed, edits []timeline.Edit, visit func(*timeline.Step)) {
+	if d.line.Covers(edits[0].Place) {
+		d.line.Edit(&d.walk, edits, d.end, visit)
+		return
 	}
+	first := d.line.Checks[0].Place
+	begin, begun := d.checkBefore(edits[0].Place), false
+	for begin.Before(first) {
+		end := first
+		for _, c := range d.stored {
+			if begin.Before(c.Place) && !c.Place.Before(edits[0].Place) && c.Place.Before(first) && rapid.Bool().Draw(t, "cut") {
+				end = c.Place
+				break
+			}
+		}
+		line := d.stretch(old, begin, end)
+		var agreed bool
+		if begun {
+			agreed = line.EditOn(&d.walk, end, visit)
+		} else {
+			agreed = line.Edit(&d.walk, edits, end, visit)
+		}
+		d.write(line)
+		if agreed {
+			return
+		}
+		begin, begun = end, true
+	}
+	d.line.EditOn(&d.walk, d.end, visit)
 }
 
 // load makes the timeline anew from what was written, beginning with the last
 // checkpoint before a place.
 func (d *driver) load(place event.Place) {
-	ops, checks := d.written(place, event.EndOf(event.MaxTime))
-	d.line = timeline.Timeline[toy, *toy]{}
-	d.line.Start(checks[0].Place, &checks[0].State)
-	d.line.Resume(ops, checks[1:])
+	d.line = *d.stretch(d.all, d.checkBefore(place), event.EndOf(event.MaxTime))
 	d.line.StateAt(d.end, &d.line.Head, &event.Result{})
 }
 
-// written are the ops and checkpoints from the last checkpoint before a place
-// on, up to an end: the ops including it, the checkpoints not.
-func (d *driver) written(place, end event.Place) ([]event.Placed, []timeline.Check[toy]) {
-	checks := []timeline.Check[toy]{{}}
+// checkBefore is the place of the last checkpoint written before a place.
+func (d *driver) checkBefore(place event.Place) (at event.Place) {
 	for _, c := range d.stored {
-		switch {
-		case c.Place.Before(place):
-			checks = []timeline.Check[toy]{copyOf(&c)}
-		case c.Place.Before(end):
-			checks = append(checks, copyOf(&c))
+		if c.Place.Before(place) {
+			at = c.Place
 		}
 	}
-	var ops []event.Placed
-	for _, op := range d.all {
-		if p := op.Place(); checks[0].Place.Before(p) && !end.Before(p) {
-			ops = append(ops, op)
+	return at
+}
+
+// stretch is a timeline that was written: the ops behind a checkpoint up to
+// and including an end, the checkpoints before that.
+func (d *driver) stretch(all []event.Placed, begin, end event.Place) *timeline.Timeline[toy, *toy] {
+	line := &timeline.Timeline[toy, *toy]{}
+	line.Start(begin, &toy{})
+	var checks []timeline.Check[toy]
+	ops := behind(all, begin)
+	ops = slices.Clone(ops[:len(ops)-len(behind(ops, end))])
+	for _, c := range d.stored {
+		if c.Place == begin {
+			line.Start(begin, &c.State)
+		}
+		if begin.Before(c.Place) && c.Place.Before(end) {
+			k := copyOf(&c)
+			k.Index = len(ops) - len(behind(ops, c.Place))
+			checks = append(checks, k)
 		}
 	}
-	for i := range checks {
-		checks[i].Index = len(ops) - len(behind(ops, checks[i].Place))
-	}
-	return ops, checks
+	line.Resume(ops, checks)
+	return line
 }
 
 // behind are the ops behind a place.
@@ -172,18 +201,15 @@ func copyOf(c *timeline.Check[toy]) timeline.Check[toy] {
 // apart is how many ops belong behind a checkpoint with a state.
 func apart(state *toy) int { return max(timeline.Stride, state.Weight()/256) }
 
-// commit writes the checkpoints that changed.
-func (d *driver) commit(t *rapid.T) {
-	for _, place := range d.line.Dropped() {
+// write writes the checkpoints of a stretch that changed.
+func (d *driver) write(line *timeline.Timeline[toy, *toy]) {
+	for _, place := range line.Dropped() {
 		d.stored = slices.DeleteFunc(d.stored, func(c timeline.Check[toy]) bool { return c.Place == place })
 	}
-	for i := range d.line.Checks {
-		c := &d.line.Checks[i]
+	for i := range line.Checks {
+		c := &line.Checks[i]
 		if !c.Changed {
 			continue
-		}
-		if !d.line.Changed() {
-			t.Fatalf("the checkpoint at %v is to be written, but none is said to be", c.Place)
 		}
 		at, found := slices.BinarySearchFunc(d.stored, c.Place, func(s timeline.Check[toy], p event.Place) int { return s.Place.Compare(p) })
 		if !found {
@@ -191,6 +217,14 @@ func (d *driver) commit(t *rapid.T) {
 		}
 		d.stored[at] = copyOf(c)
 	}
+}
+
+// commit writes the timeline.
+func (d *driver) commit(t *rapid.T) {
+	if slices.ContainsFunc(d.line.Checks, func(c timeline.Check[toy]) bool { return c.Changed }) && !d.line.Changed() {
+		t.Fatal("a checkpoint is to be written, but none is said to be")
+	}
+	d.write(&d.line)
 	d.line.Stored()
 	if d.line.Changed() || slices.ContainsFunc(d.line.Checks, func(c timeline.Check[toy]) bool { return c.Changed }) {
 		t.Fatal("something is to be written after everything was")
@@ -358,9 +392,10 @@ func TestI4ManyInsertions(t *testing.T) {
 				}
 			}
 			if len(edits) > 0 {
+				all := slices.Clone(d.all)
 				d.place(edits)
 				checks := len(d.line.Checks)
-				d.line.Edit(&d.walk, edits, d.end, func(*timeline.Step) {})
+				d.change(t, all, edits, func(*timeline.Step) {})
 				if len(d.line.Checks) > checks {
 					d.commit(t)
 				}

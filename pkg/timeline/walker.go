@@ -53,18 +53,34 @@ type Walker[S any, M Machine[S]] struct {
 	// stop ends the walk after the step being visited.
 	stop bool
 	edit [1]Edit
+	// edits are those that the walk hasn't come to.
+	edits []Edit
+	// spare is scratch memory.
+	spare S
 }
+
+// Left are the edits that the walk hasn't come to.
+func (w *Walker[S, M]) Left() []Edit { return w.edits }
 
 // Walk replays ops from base twice, without and with the edits (which stand
 // in the order of their places), up to and including end, and visits every
 // step from the first edit on. It reports how many ops it went through, and
 // whether it stopped because the replays agree for good.
 func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event.Place, visit func(*Step)) (passed int, agreed bool) {
+	w.edits = edits
+	M(&w.New).CopyFrom(base)
+	led := w.lead(&w.New, ops, edits[0].Place)
+	M(&w.Old).CopyFrom(&w.New)
+	passed, agreed = w.WalkOn(ops[led:], end, visit)
+	return led + passed, agreed
+}
+
+// WalkOn goes on with a walk that has come to its end, with the ops behind
+// that.
+func (w *Walker[S, M]) WalkOn(ops []event.Placed, end event.Place, visit func(*Step)) (passed int, agreed bool) {
 	oldState, newState := M(&w.Old), M(&w.New)
-	newState.CopyFrom(base)
-	i := w.lead(newState, ops, edits[0].Place)
-	oldState.CopyFrom(&w.New)
 	w.stop = false
+	i := 0
 	var step Step
 	for {
 		// The next event on either side.
@@ -75,8 +91,8 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 			op = &ops[i]
 			opTime = op.Time
 		}
-		if len(edits) > 0 && (op == nil || !op.Place().Before(edits[0].Place)) {
-			edit = &edits[0]
+		if len(w.edits) > 0 && (op == nil || !op.Place().Before(w.edits[0].Place)) {
+			edit = &w.edits[0]
 			opTime = edit.Place.Time
 		}
 		if min(oldState.DueTime(), newState.DueTime()) <= opTime {
@@ -88,35 +104,33 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 			if w.stop {
 				return i, false
 			}
-			if len(edits) == 0 && oldState.Equal(&w.New) {
+			if len(w.edits) == 0 && oldState.Equal(&w.New) {
 				return i, true
 			}
 			continue
 		}
 		step = Step{Op: op}
-		oldOp, newOp := op, op
 		switch {
 		case edit != nil:
 			step.Place, step.Edited = edit.Place, true
-			if op != nil && op.IsAt(edit.Place) {
-				i++
-			}
-			oldOp, newOp = edit.Old, edit.New
-			if step.Op = newOp; newOp == nil {
-				step.Op = oldOp
-			}
-			edits = edits[1:]
 		case op != nil:
 			step.Place = op.Place()
-			i++
 		default:
 			return i, false
 		}
 		if end.Before(step.Place) {
-			if edit == nil {
-				i--
-			}
 			return i, false
+		}
+		if op != nil && (edit == nil || op.IsAt(edit.Place)) {
+			i++
+		}
+		oldOp, newOp := op, op
+		if edit != nil {
+			oldOp, newOp = edit.Old, edit.New
+			if step.Op = newOp; newOp == nil {
+				step.Op = oldOp
+			}
+			w.edits = w.edits[1:]
 		}
 		if oldOp != nil {
 			clearResult(&w.oldResult)
@@ -132,7 +146,7 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 		if w.stop {
 			return i, false
 		}
-		if len(edits) == 0 && oldState.Equal(&w.New) {
+		if len(w.edits) == 0 && oldState.Equal(&w.New) {
 			return i, true
 		}
 	}
@@ -141,10 +155,9 @@ func (w *Walker[S, M]) Walk(base *S, ops []event.Placed, edits []Edit, end event
 // lead replays the one history up to, not including, the first edit.
 func (w *Walker[S, M]) lead(state M, ops []event.Placed, until event.Place) (passed int) {
 	for passed < len(ops) && ops[passed].Place().Before(until) {
-		op := &ops[passed]
-		w.dueUntil(state, op.Time)
+		w.dueUntil(state, ops[passed].Time)
 		clearResult(&w.newResult)
-		state.Apply(op, &w.newResult)
+		state.Apply(&ops[passed], &w.newResult)
 		passed++
 	}
 	if until.Due == event.AnEvent {

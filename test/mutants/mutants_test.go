@@ -33,6 +33,11 @@ const (
 	receive     = "pkg/engine/receive.go"
 	late        = "pkg/engine/late.go"
 	agenda      = "pkg/engine/agenda.go"
+	load        = "pkg/engine/load.go"
+	chapter     = "pkg/engine/chapter.go"
+	past        = "pkg/engine/past.go"
+	shift       = "pkg/ledger/shift.go"
+	digest      = "pkg/ledger/digest.go"
 )
 
 var mutants = []mutant{
@@ -130,13 +135,78 @@ var mutants = []mutant{
 		"total := a.debited\n", "total := a.debited\n\tdefer func() { a.debited = total }()\n"},
 }
 
+// What may be jumped, and what becomes of it: the histories in tiny chapters
+// must catch these.
+var chapterMutants = []mutant{
+	{"I8", "a grant may run out in the other replay", digest,
+		"least == 0 || least+g.By <= 0", "least == 0"},
+	{"I8", "a grant may run out in this replay", digest,
+		"least == 0 || least+g.By <= 0", "least+g.By <= 0"},
+	{"I8", "a grant that only one replay has may be touched", digest,
+		"case touched && !g.Both:\n\t\t\treturn false", "case touched && !g.Both:"},
+	{"I8", "draws may go past a grant that only one replay has", digest,
+		"case !g.Both && d.drawn && drawnBefore(d.last, g.Grant) >= 0:", "case false:"},
+	{"I8", "a shifted grant may expire", digest,
+		"g.ExpiresAt != event.NoTime && g.ExpiresAt <= until", "g.ExpiresAt != event.NoTime && g.ExpiresAt < until"},
+	{"I8", "something may run short", digest,
+		"d.fixed = d.fixed || scratch.Shortfall > 0", ""},
+	{"I8", "a shifted grant may be revoked", digest,
+		"d.touch(op.Ref, 0)", ""},
+	{"I8", "a grant as old as the chapter isn't noted", digest,
+		"if g.EffectiveAt <= d.since {", "if g.EffectiveAt < d.since {"},
+	{"I8", "only the last of several draws counts", digest,
+		"d.touched[i].least = min(d.touched[i].least, least)", "d.touched[i].least = least"},
+	{"I8", "a digest stays as it was after a shift", digest,
+		"d.touched[at].least += event.Amount(s[i].By)", "d.touched[at].least += 0"},
+	{"I8", "a digest forgets the part of its chapter that was walked", digest,
+		"for _, t := range o.touched {", "for _, t := range o.touched[:0] {"},
+	{"I8", "holds may differ", shift,
+		"!slices.EqualFunc(a.holds, b.holds, Hold.equal) || ", ""},
+	{"I8", "what refunds give back may differ", shift,
+		"a.holds, b.holds, Hold.equal) || !slices.EqualFunc(a.draws, b.draws, Draws.equal)", "a.holds, b.holds, Hold.equal)"},
+	{"I8", "future grants may differ", shift,
+		"!slices.Equal(a.future, b.future) || ", ""},
+	{"I8", "revoked grants may differ", shift,
+		"|| !slices.Equal(a.revoked, b.revoked) ||", "||"},
+	{"I8", "something may be owed", shift,
+		"len(a.debts) > 0 || len(b.debts) > 0 || a.held", "a.held"},
+	{"I12", "a reader leaves the shift out", load,
+		"state.Shift(c.shift)", ""},
+	{"I12", "shifts take each other's place", past,
+		"shift := c.shift.Plus(p.shift)", "shift := p.shift"},
+	{"I12", "a walk doesn't push the shift down", past,
+		"e.pushDown(number, c)", ""},
+	{"I12", "a walk doesn't see what another one left in memory", past,
+		"p.e.flushPast(p.a)\n", ""},
+	{"I12", "a chapter grows under its shift", chapter,
+		"\te.pushDown(a.number, c)\n\treturn true", "\treturn true"},
+	{"I12", "it isn't known that there are chapters that a walk made", past,
+		"a.last == nil || a.last.end.Before(c.end)", "false"},
+	{"I12", "memory begins in a chapter", load,
+		"place, state = last.end, e.storedAt(a.number, last.end)", ""},
+	{"I13", "a chapter with an edit is jumped", past,
+		"len(left) > 0 && c.has(left[0].Place)", "len(left) > 0 && false"},
+	{"I13", "behind a jump the replays are one", past,
+		"w.New.Shift(p.shift)", ""},
+}
+
 // Each mutant is caught.
 func TestMutantsAreCaught(t *testing.T) {
+	areCaught(t, mutants, "^(TestEngineAgreesWithOracle|TestStories.*)$")
+}
+
+func TestMutantsOfChaptersAreCaught(t *testing.T) {
+	areCaught(t, chapterMutants, "^TestTinyChaptersAgreeWithOracle$")
+}
+
+// areCaught breaks each rule and expects the tests to fail.
+func areCaught(t *testing.T, mutants []mutant, tests string) {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run(root, "", ""); err != nil {
+	if out, err := run(root, tests, "", ""); err != nil {
 		t.Fatalf("I2: without a mutant the run fails: %v\n%s", err, out)
 	}
 	for _, m := range mutants {
@@ -153,7 +223,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			if err := os.WriteFile(broken, []byte(strings.Replace(string(text), m.old, m.broken, 1)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := run(root, path, broken)
+			out, err := run(root, tests, path, broken)
 			switch {
 			case err == nil:
 				t.Errorf("%d random histories don't notice that %s", *histories, m.breaks)
@@ -168,9 +238,9 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 }
 
-// run compares engine and oracle and tells the stories, with one file replaced.
-func run(root, path, by string) (string, error) {
-	args := []string{"test", "./pkg/engine", "-run", "^(TestEngineAgreesWithOracle|TestStories.*)$", "-engine.histories=" + strconv.Itoa(*histories)}
+// run runs tests of the engine with one file replaced.
+func run(root, tests, path, by string) (string, error) {
+	args := []string{"test", "./pkg/engine", "-run", tests, "-engine.histories=" + strconv.Itoa(*histories)}
 	if path != "" {
 		overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: by}})
 		if err != nil {

@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"fmt"
+
+	"highwater/pkg/event"
+	"highwater/pkg/ledger"
+	"highwater/pkg/pack"
+	"highwater/pkg/timeline"
+)
+
+// sizes are how much belongs together; a test makes them small.
+type sizes struct {
+	// stride is how many events lie between two checkpoints, at least.
+	stride int
+	// chapter is how many events a chapter has before another one begins.
+	chapter int
+	// keep is how many events of an account stay in memory while there is room.
+	keep int
+}
+
+// chapterOps balances what is read of the chapter that a late event comes into
+// against how many are jumped behind it.
+const chapterOps = 256
+
+func (s *sizes) fill() {
+	if *s == (sizes{}) {
+		*s = sizes{stride: timeline.Stride, chapter: chapterOps, keep: keepOps}
+	}
+}
+
+// chapter is a stretch of an account's history that has left memory, between
+// two checkpoints: the events behind begin up to end, and the checkpoints from
+// begin on before end. Its row, version 1, stands at its beginning:
+//
+//	version | end, as in keys | events | digest | shift
+type chapter struct {
+	begin, end event.Place
+	ops        int
+	digest     ledger.Digest
+	// shift is still to be made to the states that are stored of its
+	// checkpoints. What the digest says has it in.
+	shift ledger.Shift
+}
+
+// holds reports whether the checkpoint at a place is the chapter's.
+func (c *chapter) holds(place event.Place) bool {
+	return !place.Before(c.begin) && place.Before(c.end)
+}
+
+// has reports whether the event at a place is the chapter's.
+func (c *chapter) has(place event.Place) bool {
+	return c.begin.Before(place) && !c.end.Before(place)
+}
+
+func (c *chapter) append(b []byte) []byte {
+	var end [128]byte
+	b = append(b, chapterRowVersion)
+	b = pack.String(b, string(appendPlace(end[:0], c.end)))
+	b = pack.Uint(b, uint64(c.ops))
+	b = c.digest.AppendTo(b)
+	return c.shift.AppendTo(b)
+}
+
+// decode reads the chapter that begins where the key ends.
+func (c *chapter) decode(key, row string) error {
+	var ok bool
+	if c.begin, ok = beginningIn(key[1+numberBytes:]); !ok {
+		return errCorruptKey
+	}
+	r := pack.NewReader(row)
+	if v := r.Byte(); v != chapterRowVersion {
+		return fmt.Errorf("chapter row of version %d: this program reads version %d", v, chapterRowVersion)
+	}
+	if c.end, ok = placeIn(r.String()); !ok {
+		return fmt.Errorf("chapter row: %w", errCorruptKey)
+	}
+	c.ops = int(r.Uint())
+	c.digest.Read(&r)
+	c.shift = ledger.ReadShift(&r)
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("chapter row: %w", err)
+	}
+	return nil
+}
+
+// chapterBefore is the last chapter of an account that begins before a place.
+func (e *Engine) chapterBefore(number uint64, place event.Place) (*chapter, bool) {
+	from, to := appendNumbered(nil, keyChapter, number), appendPlaced(nil, keyChapter, number, place)
+	for key, row := range e.rows.ScanBack(from, to) {
+		c := &chapter{}
+		if err := c.decode(string(key), string(row)); err != nil {
+			e.fail(err)
+			return nil, false
+		}
+		return c, true
+	}
+	return nil, false
+}
+
+func (e *Engine) writeChapter(number uint64, c *chapter) {
+	e.key = appendPlaced(e.key[:0], keyChapter, number, c.begin)
+	e.val = c.append(e.val[:0])
+	e.rows.Set(e.key, e.val)
+}
+
+// trim forgets what need not stay in memory of an account, and keeps digests
+// of it.
+func (e *Engine) trim(a *account) {
+	n := e.spare(a, e.isShort())
+	drop := a.line.Whole(n)
+	if drop == 0 {
+		if len(a.line.Checks) == 1 {
+			e.forget(a, n)
+		}
+		return
+	}
+	e.anchor(a)
+	c := &e.late.chapter
+	if !e.openTail(a, c) {
+		c.start(&a.line.Checks[0])
+	}
+	last := &a.line.Checks[drop]
+	e.compile(a.number, c, &a.line, drop, last.Index, last.Place, 0)
+	a.last = &lastChapter{c.begin, c.end}
+	e.forget(a, last.Index)
+}
+
+// forget forgets the oldest events in memory of an account, without a digest:
+// who walks them makes it.
+func (e *Engine) forget(a *account, n int) {
+	if n > 0 {
+		a.open -= a.line.Trim(n, &e.late.scratch)
+	}
+}
+
+// anchor writes the checkpoint at which an account's memory begins, where it
+// isn't written: what lies before it can be read up to there.
+func (e *Engine) anchor(a *account) {
+	if a.line.Loose() {
+		first := &a.line.Checks[0]
+		e.writeCheck(a.number, first.Place, &first.State)
+		a.line.Anchor()
+	}
+}
+
+// openTail finds the chapter that ends where an account's memory begins; false
+// where there is none, or it is full.
+func (e *Engine) openTail(a *account, c *chapter) bool {
+	last := a.last
+	if last == nil || last.end != a.line.Checks[0].Place {
+		return false
+	}
+	e.key = appendPlaced(e.key[:0], keyChapter, a.number, last.begin)
+	row, ok := e.rows.Get(e.key)
+	if !ok {
+		return false
+	}
+	if err := c.decode(string(e.key), string(row)); err != nil {
+		e.fail(err)
+		return false
+	}
+	if c.end != last.end || c.ops >= e.cfg.sizes.chapter {
+		return false
+	}
+	e.pushDown(a.number, c)
+	return true
+}
+
+// start makes c a chapter that begins at a checkpoint and has nothing yet.
+func (c *chapter) start(check *ledgerCheck) {
+	c.begin, c.end, c.ops, c.shift = check.Place, check.Place, 0, nil
+	c.digest.Begin(&check.State, check.Place.Time)
+}
+
+// compile makes the stretches of a line behind its first checks into chapters,
+// the first of which go into c: up to the place end, behind so many ops. What
+// is left for the last chapter is no less than rest.
+func (e *Engine) compile(number uint64, c *chapter, line *ledgerTimeline, checks, ops int, end event.Place, rest int) {
+	state := &e.late.state
+	state.CopyFrom(&line.Checks[0].State)
+	for i := range checks {
+		check := &line.Checks[i]
+		if c.ops >= e.cfg.sizes.chapter && ops-check.Index >= rest {
+			e.writeChapter(number, c)
+			c.start(check)
+		}
+		next, to := end, ops
+		if i+1 < checks {
+			next, to = line.Checks[i+1].Place, line.Checks[i+1].Index
+		}
+		c.digest.Extend(state, line.Ops[check.Index:to], &e.late.scratch)
+		c.ops += to - check.Index
+		c.end = next
+	}
+	e.writeChapter(number, c)
+}
+
+// pushDown makes a chapter's shift to the states that are stored of it.
+func (e *Engine) pushDown(number uint64, c *chapter) {
+	if len(c.shift) == 0 {
+		return
+	}
+	from, to := appendPlaced(nil, keyCheck, number, c.begin), appendPlaced(nil, keyCheck, number, c.end)
+	for rows := (&rowList{rows: e.rows, from: from, to: to, piece: firstPiece}); rows.next(); {
+		state := &e.late.state
+		if err := state.Decode(rows.value); err != nil {
+			e.fail(err)
+			return
+		}
+		state.Shift(c.shift)
+		e.key = append(e.key[:0], rows.key...)
+		e.val = state.AppendTo(e.val[:0])
+		e.rows.Set(e.key, e.val)
+	}
+	c.shift = nil
+	e.writeChapter(number, c)
+}

@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"highwater/pkg/event"
+	"highwater/pkg/ledger"
+	"highwater/pkg/timeline"
+)
+
+// edit changes an account's history: it walks it without and with the edits,
+// from the first one on, lets visit see every step at which the two may differ, and keeps
+// the history with them.
+func (e *Engine) edit(a *account, edits []timeline.Edit, visit func(*timeline.Step)) {
+	w := &e.late.credits
+	if a.line.Covers(edits[0].Place) {
+		a.line.Edit(w, edits, a.head.place, visit)
+		return
+	}
+	e.anchor(a)
+	p := past{
+		e: e, a: a, keep: true,
+		walk: func(s *segment) bool { return s.line.Edit(w, edits, s.end, visit) },
+		on:   func(s *segment) bool { return s.line.EditOn(w, s.end, visit) },
+	}
+	if !p.through(edits[0].Place) {
+		a.line.EditOn(w, a.head.place, visit)
+	}
+}
+
+// try walks an account's history without and with an edit like edit, and
+// through all that falls due after it, until visit returns false. It changes
+// nothing.
+func (e *Engine) try(a *account, edit timeline.Edit, visit func(*timeline.Step) bool) {
+	w := &e.late.credits
+	if a.line.Covers(edit.Place) {
+		a.line.Try(w, edit, visit)
+		return
+	}
+	e.anchor(a)
+	p := past{
+		e: e, a: a,
+		walk: func(s *segment) bool { return s.line.TryTo(w, edit, s.end, visit) },
+		on:   func(s *segment) bool { return s.line.TryOn(w, s.end, visit) },
+	}
+	if !p.through(edit.Place) {
+		a.line.TryOn(w, event.EndOf(event.MaxTime), visit)
+	}
+}
+
+// past is a walk through what has left memory of an account. It goes from
+// segment to segment; a chapter behind the first in which nothing but
+// remainders can differ is jumped.
+type past struct {
+	e *Engine
+	a *account
+	// walk walks through the segment with the first edit, on through one
+	// behind that; they report whether the walk is over.
+	walk, on func(*segment) bool
+	// keep tells that the walk changes the history.
+	keep bool
+
+	// ahead are the chapters yet to come, next the first of them if more is
+	// true.
+	ahead *rowList
+	next  chapter
+	more  bool
+	// shift is the difference of the two replays, where known is true; jumped
+	// tells that the walker's states are from before a jump.
+	shift         ledger.Shift
+	known, jumped bool
+}
+
+// segment is a stretch of the past that is read and walked: a chapter, the end
+// of one, or what stands in none.
+type segment struct {
+	line ledgerTimeline
+	end  event.Place
+	// of is the chapter, nil for none; ops is how many events were read.
+	of  *chapter
+	ops int
+	// changed tells that it isn't written as it is.
+	changed bool
+}
+
+// through walks from a place to where memory begins; it reports whether the
+// walk was over before.
+func (p *past) through(place event.Place) (over bool) {
+	first := p.a.line.Checks[0].Place
+	s := p.begin(place)
+	s.changed = s.changed || p.keep
+	over = p.walk(s)
+	for at := s.end; !over && at.Before(first); at = s.end {
+		for p.jump(at) {
+			if at = p.next.end; !at.Before(first) {
+				break
+			}
+		}
+		if !at.Before(first) {
+			break
+		}
+		s = p.segment(at)
+		p.arrive(&s.line.Checks[0].State)
+		over = p.on(s)
+		p.known = false
+		if p.keep {
+			p.e.finish(p.a, s)
+		}
+	}
+	if !over {
+		p.arrive(&p.a.line.Checks[0].State)
+	}
+	return over
+}
+
+// begin is the segment in which an event at a place stands, from a checkpoint
+// before it on. Late events come in swarms: until the transaction ends it stays
+// in memory, and isn't written, as long as the next one finds its place there.
+func (p *past) begin(place event.Place) *segment {
+	if s := p.a.walked; s != nil && s.line.Covers(place) && !s.end.Before(place) && len(s.line.Ops) <= 2*p.e.cfg.sizes.chapter {
+		p.look(s.end)
+		return s
+	}
+	p.e.flushPast(p.a)
+	s := p.first(place)
+	if p.keep || s.of == nil || len(s.of.shift) == 0 {
+		p.a.walked = s
+	}
+	return s
+}
+
+// flushPast writes the segment that stayed in memory, before anything else
+// reads or writes of the account's past.
+func (e *Engine) flushPast(a *account) {
+	s := a.walked
+	if a.walked = nil; s != nil && s.changed {
+		e.finish(a, s)
+	}
+}
+
+// first reads the segment in which an event at a place stands, from the
+// checkpoint before it on.
+func (p *past) first(place event.Place) *segment {
+	e, number := p.e, p.a.number
+	from, _ := e.storedBefore(number, place)
+	c, ok := e.chapterBefore(number, place)
+	if !ok || !c.has(place) {
+		p.look(place)
+		return p.read(nil, from, p.gapEnd(from))
+	}
+	if c.ops > 2*e.cfg.sizes.chapter {
+		from = c.begin // it is cut, and so read whole
+	}
+	s := p.read(c, from, c.end)
+	p.look(c.end)
+	return s
+}
+
+// segment reads the next segment, which begins at a checkpoint.
+func (p *past) segment(at event.Place) *segment {
+	p.look(at)
+	if p.more && p.next.begin == at {
+		c := p.next
+		return p.read(&c, at, c.end)
+	}
+	return p.read(nil, at, p.gapEnd(at))
+}
+
+// read reads a segment from a checkpoint on.
+func (p *past) read(c *chapter, from, end event.Place) *segment {
+	e, number := p.e, p.a.number
+	s := &segment{of: c, end: end}
+	var shift ledger.Shift
+	if c != nil {
+		if p.keep {
+			e.pushDown(number, c)
+		}
+		shift = c.shift
+	}
+	state := e.storedAt(number, from)
+	state.Shift(shift)
+	ops, checks := e.stretch(number, from, &end)
+	if n := len(checks); n > 0 && checks[n-1].Place == end {
+		checks = checks[:n-1]
+	}
+	for i := range checks {
+		checks[i].State.Shift(shift)
+	}
+	s.line.Stride = e.cfg.sizes.stride
+	s.line.Start(from, state)
+	s.line.Resume(ops, checks)
+	s.ops = len(ops)
+	return s
+}
+
+// gapEnd is where a segment ends that begins at a checkpoint in no chapter: at
+// one about a chapter further on, the next chapter, or where memory begins.
+func (p *past) gapEnd(from event.Place) event.Place {
+	e, number := p.e, p.a.number
+	end := p.a.line.Checks[0].Place
+	if p.more {
+		end = p.next.begin
+	}
+	left := e.cfg.sizes.chapter / e.cfg.sizes.stride
+	for key := range e.rows.Scan(after(appendPlaced(nil, keyCheck, number, from)), appendPlaced(nil, keyCheck, number, end)) {
+		if left--; left > 0 {
+			continue
+		}
+		at, ok := placeIn(string(key[1+numberBytes:]))
+		if !ok {
+			e.fail(errCorruptKey)
+			break
+		}
+		return at
+	}
+	return end
+}
+
+// look finds the first chapter that begins at or behind a place.
+func (p *past) look(place event.Place) {
+	e, number := p.e, p.a.number
+	if p.ahead == nil {
+		from, to := appendPlaced(nil, keyChapter, number, place), appendPlaced(nil, keyChapter, number, p.a.line.Checks[0].Place)
+		p.ahead = &rowList{rows: e.rows, from: from, to: to, piece: firstPiece / 4}
+		p.advance()
+	}
+	for p.more && p.next.begin.Before(place) {
+		p.advance()
+	}
+}
+
+func (p *past) advance() {
+	if p.more = p.ahead.next(); !p.more {
+		return
+	}
+	if err := p.next.decode(p.ahead.key, p.ahead.value); err != nil {
+		p.e.fail(err)
+		p.more = false
+	}
+}
+
+// jump goes to the end of the chapter that begins at a place, if there is one
+// that does the same in both replays.
+func (p *past) jump(at event.Place) bool {
+	p.look(at)
+	c, w := &p.next, &p.e.late.credits
+	if !p.more || c.begin != at {
+		return false
+	}
+	if left := w.Left(); len(left) > 0 && c.has(left[0].Place) {
+		return false
+	}
+	if !p.known {
+		var ok bool
+		if p.shift, ok = w.Old.ShiftTo(&w.New); !ok {
+			return false
+		}
+		p.known = true
+	}
+	shift := c.shift.Plus(p.shift)
+	if len(shift) > ledger.MaxShift || !c.digest.Allows(p.shift, c.end.Time) {
+		return false
+	}
+	p.jumped = true
+	if len(p.shift) == 0 {
+		return true
+	}
+	if p.keep {
+		c.digest.Shift(p.shift)
+		c.shift = shift
+		p.e.writeChapter(p.a.number, c)
+	}
+	p.e.late.jumps++
+	return true
+}
+
+// arrive brings the walker behind jumps to a place, given the state there
+// without the edits.
+func (p *past) arrive(state *ledger.Account) {
+	if !p.jumped {
+		return
+	}
+	w := &p.e.late.credits
+	w.Old.CopyFrom(state)
+	w.New.CopyFrom(state)
+	w.New.Shift(p.shift)
+	p.jumped = false
+}
+
+// finish writes what became of a segment.
+func (e *Engine) finish(a *account, s *segment) {
+	e.writeChecks(a.number, &s.line)
+	first := &s.line.Checks[0]
+	c := &e.late.chapter
+	c.start(first)
+	if s.of == nil || s.of.begin == first.Place {
+		e.compile(a.number, c, &s.line, len(s.line.Checks), len(s.line.Ops), s.end, e.cfg.sizes.chapter/2)
+		if a.last == nil || a.last.end.Before(c.end) {
+			a.last = &lastChapter{c.begin, c.end}
+		}
+		return
+	}
+	// What stands before it stays as it was.
+	e.late.state.CopyFrom(&first.State)
+	c.digest.Extend(&e.late.state, s.line.Ops, &e.late.scratch)
+	s.of.digest.Join(&c.digest)
+	s.of.ops += len(s.line.Ops) - s.ops
+	e.writeChapter(a.number, s.of)
+}
