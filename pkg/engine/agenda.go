@@ -353,6 +353,7 @@ func (e *Engine) settleNext(a *account) {
 		if op := &a.line.Ops[a.open]; a.settled.DueTime() > op.Time {
 			a.settled.Apply(op, r)
 			a.open++
+			e.closeSettled(a)
 			e.saySettled(e.fillEvent(a.user.id, a.asset, op, r))
 			return
 		}

@@ -278,7 +278,7 @@ func (e *Engine) sayDuesBefore(a *account, op *event.Placed) {
 	}
 	e.ready = true
 	if !e.settlesAtOnce(op) && a.open == len(a.line.Ops) {
-		a.settled.CopyFrom(&a.line.Head)
+		e.openSettled(a).CopyFrom(&a.line.Head)
 	}
 	r := &e.result
 	for a.line.Head.DueTime() <= op.Time {
@@ -350,6 +350,7 @@ func (e *Engine) commitAccount(a *account) {
 		e.sayBalance(a)
 	}
 	a.touched, a.written = false, false
+	e.closeSettled(a)
 	if cap(a.line.Ops) != a.sized {
 		e.trim(a)
 		a.sized = cap(a.line.Ops)

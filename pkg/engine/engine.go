@@ -49,6 +49,9 @@ type Engine struct {
 	// it is one.
 	nextDue int64
 
+	// idle are states that accounts with open events take.
+	idle []*ledger.Account
+
 	keep keeper
 	late lateWork
 	// waiting counts the operations that wait, by user.

@@ -33,6 +33,29 @@ func (e *Engine) loadLine(a *account) {
 	e.forget(a, e.spare(a, e.isShort()))
 }
 
+// openSettled makes room for the state before the first open op.
+func (e *Engine) openSettled(a *account) *ledger.Account {
+	if n := len(e.idle); a.settled == nil && n > 0 {
+		a.settled, e.idle = e.idle[n-1], e.idle[:n-1]
+	} else if a.settled == nil {
+		a.settled = &ledger.Account{}
+	}
+	return a.settled
+}
+
+// closeSettled gives that room back where nothing is open.
+func (e *Engine) closeSettled(a *account) {
+	if a.settled != nil && a.open == len(a.line.Ops) {
+		if len(e.idle) < maxIdle {
+			e.idle = append(e.idle, a.settled)
+		}
+		a.settled = nil
+	}
+}
+
+// maxIdle bounds the states kept for accounts to come.
+const maxIdle = 4096
+
 // skipKept goes past what the move of the watermark that is under way has
 // settled of an account.
 func (e *Engine) skipKept(a *account) {
@@ -62,7 +85,7 @@ func (e *Engine) restateSettled(a *account) {
 	if first := a.line.Checks[0].Place; at.Before(first) {
 		at = first
 	}
-	a.line.StateAt(at, &a.settled, &e.late.scratch)
+	a.line.StateAt(at, e.openSettled(a), &e.late.scratch)
 }
 
 // checkBefore is the newest checkpoint of an account before place; the

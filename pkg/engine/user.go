@@ -45,7 +45,7 @@ type account struct {
 	open int
 	line ledgerTimeline
 	entryPoint
-	settled ledger.Account
+	settled *ledger.Account
 	// pending are the places of its operations that wait, in their order.
 	pending []event.Place
 	// recent is what the rules of its asset look at; nil before they do.
@@ -104,8 +104,9 @@ func (e *Engine) makeRoom(a *account) {
 
 // Estimates of memory, in bytes.
 const (
-	userBytes    = 300
-	accountBytes = 700
+	userBytes    = 150
+	accountBytes = 620
+	stateBytes   = 224
 	placedBytes  = 180
 	orderBytes   = 500
 )
@@ -219,7 +220,10 @@ func (e *Engine) shrink(u *user) {
 // bytes is about how much memory an account holds.
 func (a *account) bytes() int {
 	const placeBytes = 64
-	size := accountBytes + a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes() + a.settled.Bytes()
+	size := accountBytes + a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
+	if a.settled != nil {
+		size += stateBytes + a.settled.Bytes()
+	}
 	for i := range a.line.Checks {
 		size += a.line.Checks[i].State.Bytes()
 	}
