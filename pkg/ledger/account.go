@@ -34,6 +34,8 @@ type Debt struct {
 // the state before its first event.
 type Account struct {
 	usable []Grant
+	// room is the memory that usable lies in (stock.go).
+	room []Grant
 	// future grants in the order they activate.
 	future []Grant
 	// revoked ids, sorted. Copies share them until one adds to them: while
@@ -105,7 +107,7 @@ func (a *Account) Taken() []Grant { return a.taken }
 // CopyFrom makes a the same state as b and keeps a's memory (I6). It marks
 // what b shares with a.
 func (a *Account) CopyFrom(b *Account) {
-	a.usable = append(a.usable[:0], b.usable...)
+	a.refill(b.usable)
 	a.future = append(a.future[:0], b.future...)
 	a.debts = append(a.debts[:0], b.debts...)
 	a.holds = append(a.holds[:0], b.holds...)
@@ -137,7 +139,7 @@ func (a *Account) Weight() int {
 // Bytes is about how much memory the state holds.
 func (a *Account) Bytes() int {
 	const grantBytes, debtBytes, holdBytes, drawsBytes = 96, 48, 112, 128
-	n := 260 + (cap(a.usable)+cap(a.future)+cap(a.taken))*grantBytes + cap(a.debts)*debtBytes + len(a.revoked)*32 +
+	n := 260 + (max(cap(a.room), cap(a.usable))+cap(a.future)+cap(a.taken))*grantBytes + cap(a.debts)*debtBytes + len(a.revoked)*32 +
 		cap(a.holds)*holdBytes + cap(a.draws)*drawsBytes
 	for i := range a.holds {
 		n += len(a.holds[i].Pieces) * grantBytes
@@ -182,7 +184,7 @@ func (a *Account) Due(r *event.Result) {
 	}
 	if i := a.nextExpiry(); i >= 0 {
 		g := a.usable[i]
-		a.usable = slices.Delete(a.usable, i, i+1)
+		a.cut(i, i+1)
 		a.available -= int64(g.Remaining)
 		a.findDue()
 		r.Amount = g.Remaining
@@ -275,7 +277,7 @@ func (a *Account) stock(g Grant) {
 	} else {
 		// The id outlives the event it came with.
 		g.ID = strings.Clone(g.ID)
-		a.usable = slices.Insert(a.usable, i, g)
+		a.put(i, g)
 	}
 	if a.available += int64(g.Remaining); a.available < 0 {
 		a.overflowed = true
@@ -319,7 +321,7 @@ func (a *Account) revoke(op *event.Placed, r *event.Result) {
 	named := func(g Grant) bool { return g.ID == op.Ref }
 	if i := slices.IndexFunc(a.usable, named); i >= 0 {
 		g := a.usable[i]
-		a.usable = slices.Delete(a.usable, i, i+1)
+		a.cut(i, i+1)
 		a.available -= int64(g.Remaining)
 		r.Amount = g.Remaining
 		r.Slices = append(r.Slices, event.Slice{GrantID: g.ID, Amount: g.Remaining, ExpiresAt: g.ExpiresAt})
@@ -367,47 +369,12 @@ func (a *Account) draw(want event.Amount, r *event.Result) (drawn event.Amount) 
 	}
 	a.available -= int64(drawn)
 	if empty > 0 {
-		a.usable = slices.Delete(a.usable, 0, empty)
+		a.cut(0, empty)
 		if !found {
 			a.findDue()
 		}
 	}
 	return drawn
-}
-
-// nextExpiry is the index of the usable grant that expires next at the due
-// time, -1 where none does.
-func (a *Account) nextExpiry() int {
-	next := -1
-	for i := range a.usable {
-		if a.usable[i].ExpiresAt == a.due && (next < 0 || a.usable[i].ID < a.usable[next].ID) {
-			next = i
-		}
-	}
-	return next
-}
-
-func (a *Account) dueBy(t event.Time) {
-	if a.due == 0 || t < a.due {
-		a.due = t
-	}
-}
-
-func (a *Account) findDue() {
-	a.due = never
-	for i := range a.usable {
-		if t := a.usable[i].ExpiresAt; t != event.NoTime && t < a.due {
-			a.due = t
-		}
-	}
-	for i := range a.holds {
-		if h := &a.holds[i]; len(h.Pieces) > 0 && h.ExpiresAt != event.NoTime && h.ExpiresAt < a.due {
-			a.due = h.ExpiresAt
-		}
-	}
-	if len(a.future) > 0 && a.future[0].EffectiveAt < a.due {
-		a.due = a.future[0].EffectiveAt
-	}
 }
 
 // drawnBefore orders usable grants: priority, then the sooner to expire, then

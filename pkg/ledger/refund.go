@@ -193,7 +193,7 @@ func (a *Account) repayFromUsable(r *event.Result) {
 		if g.Remaining > 0 {
 			a.usable[0] = g
 		} else {
-			a.usable = slices.Delete(a.usable, 0, 1)
+			a.cut(0, 1)
 		}
 	}
 	a.findDue()

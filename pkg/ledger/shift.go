@@ -99,13 +99,13 @@ func (a *Account) Shift(s Shift) {
 		at, found := slices.BinarySearchFunc(a.usable, g, drawnBefore)
 		if !found {
 			g.Remaining = 0
-			a.usable = slices.Insert(a.usable, at, g)
+			a.put(at, g)
 		}
 		a.usable[at].Remaining += event.Amount(s[i].By)
 		if left := a.usable[at].Remaining; left < 0 {
 			panic("ledger: I8: a shift takes more of a grant than remains")
 		} else if left == 0 {
-			a.usable = slices.Delete(a.usable, at, at+1)
+			a.cut(at, at+1)
 		}
 		a.available += s[i].By
 	}
