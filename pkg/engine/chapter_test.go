@@ -241,16 +241,16 @@ func entriesOf(v *engine.View, back bool) (all []string) {
 func TestTinyChaptersAgreeWithOracle(t *testing.T) {
 	var jumps atomic.Int64
 	t.Run("any", func(t *testing.T) {
-		property(t, 100, gen.Options{TakeOvers: true, Transactions: 40}, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
+		property(t, 400, gen.Options{TakeOvers: true, Transactions: 40}, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
 	})
 	t.Run("flow", func(t *testing.T) {
-		each(t, 50, makeFlow, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
+		each(t, 200, makeFlow, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
 	})
 	t.Run("cut", func(t *testing.T) {
-		each(t, 500, makeFlow, func(s gen.Scenario) error { return agreesInCutMoves(s, &jumps) })
+		each(t, 2000, makeFlow, func(s gen.Scenario) error { return agreesInCutMoves(s, &jumps) })
 	})
 	t.Logf("%d jumps", jumps.Load())
-	if few := 20 * int64(aPart(50)); jumps.Load() < few {
+	if few := 20 * int64(aPart(200)); jumps.Load() < few {
 		t.Errorf("%d jumps prove little: there should be %d", jumps.Load(), few)
 	}
 }
