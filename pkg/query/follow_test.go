@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -214,4 +215,10 @@ func TestServiceNeedsItsTopics(t *testing.T) {
 	}
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asClient) != "" {
+		client()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

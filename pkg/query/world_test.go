@@ -39,6 +39,8 @@ type home struct {
 	// sent are transfers on their way out.
 	sent  []event.Remittance
 	ready chan struct{}
+	// changelog is told of each batch, unless it is nil.
+	changelog func(batch []byte, hash state.Hash, offset int64)
 
 	mu sync.Mutex
 	// applied, guarded by mu, is closed and made anew with every batch.
@@ -210,6 +212,9 @@ func (s *home) run(tb testing.TB, now event.Time, records func(take func(event.T
 		tb.Fatal(err)
 	}
 	s.offset += 2
+	if s.changelog != nil {
+		s.changelog(batch.Bytes(), batch.Hash(), s.offset)
+	}
 	if err := rows.Apply(batch, s.offset); err != nil {
 		tb.Fatal(err)
 	}
