@@ -32,6 +32,7 @@ type Store struct {
 
 	meta     atomic.Pointer[Meta]
 	applied  atomic.Uint64 // batches since it was opened
+	applying atomic.Uint64 // odd from before a batch is applied until meta says so
 	stalls   atomic.Uint64
 	filtered atomic.Int64 // size of the filter in bytes
 
@@ -228,6 +229,7 @@ func (s *Store) apply(repr []byte, after *Meta) (free []byte, err error) {
 	if err := b.SetRepr(repr); err != nil {
 		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
 	}
+	s.applying.Add(1)
 	if err := s.db.Apply(b, pebble.NoSync); err != nil {
 		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
 	}
@@ -238,6 +240,7 @@ func (s *Store) apply(repr []byte, after *Meta) (free []byte, err error) {
 		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
 	}
 	s.meta.Store(after)
+	s.applying.Add(1)
 	s.applied.Add(1)
 	s.rows.stale()
 	return free, nil
