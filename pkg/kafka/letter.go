@@ -6,8 +6,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// HeaderOmitted stands in a dead letter that is without its record's value and
-// headers, and says how many bytes the record has.
+// HeaderOmitted stands in a record that would have been too large, and says
+// what it lacks: of a dead letter, which is without its record's value and
+// headers, how many bytes that has; of an entry or a correction, how many
+// slices and repayments (package codec).
 const HeaderOmitted = "highwater.omitted"
 
 const (

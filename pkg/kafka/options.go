@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"highwater/pkg/event"
 )
 
 const (
@@ -93,11 +95,12 @@ func readerOptions() []kgo.Opt {
 
 // ShardOptions are those of one shard's client, which reads the shard's inputs
 // and writes its transactions. It begins with the shard's own partition of the
-// shards topic, from the start.
+// shards topic, from the start. Its records are to be recycled.
 func ShardOptions(common []kgo.Opt, names Names, shard int32) []kgo.Opt {
 	opts := append(append([]kgo.Opt{}, common...), readerOptions()...)
 	return append(opts,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{names.Shards(): {shard: kgo.NewOffset().AtStart()}}),
+		kgo.WithPools(&recordPool{}),
 		kgo.FetchMaxBytes(shardFetchBytes),
 		kgo.FetchMaxPartitionBytes(shardPartitionBytes),
 		kgo.TransactionalID(names.TransactionalID(shard)),
@@ -114,8 +117,8 @@ func ShardOptions(common []kgo.Opt, names Names, shard int32) []kgo.Opt {
 		kgo.MaxBufferedRecords(MaxTransactionRecords),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
-			// One dead letter, or one chunk, may be larger than a batch need be.
-			if topic == names.Output(DeadLetters) || topic == names.Changelog() {
+			// One dead letter, chunk or transfer may be larger than a batch need be.
+			if topic == names.Output(DeadLetters) || topic == names.Changelog() || topic == names.Input(event.Transfers) {
 				return MaxOutputBytes
 			}
 			return producerBatchBytes

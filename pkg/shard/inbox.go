@@ -79,10 +79,13 @@ func (b *inbox) peek() (event.Topic, *kgo.Record) {
 	return event.Grants + event.Topic(first), q.records[q.next]
 }
 
-// drop takes away what peek showed.
+// drop takes away what peek showed, which nobody may use afterwards.
 func (b *inbox) drop(t event.Topic) {
 	q := &b.queues[t-event.Grants]
-	b.bytes -= sizeOf(q.records[q.next])
+	taken := q.records[q.next]
+	b.bytes -= sizeOf(taken)
+	taken.Recycle()
+	q.records[q.next] = nil
 	q.next++
 	b.count--
 	if q.next < len(q.records) {
