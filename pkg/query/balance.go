@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"highwater/pkg/api"
 	"highwater/pkg/engine"
@@ -64,8 +65,53 @@ func (s *Service) balance(ctx context.Context, p *api.Params) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := json.Marshal(&b)
+	body, err := b.append(make([]byte, 0, balanceBytes))
 	return answer{body: body}, err
+}
+
+// balanceBytes is what nearly every balance has room in.
+const balanceBytes = 2048
+
+// append writes what encoding/json would, which took a fifth of a request: a
+// balance is what is asked for most.
+func (b *balanceAnswer) append(dst []byte) ([]byte, error) {
+	dst = appendText(append(dst, `{"user_id":`...), b.UserID)
+	dst = appendText(append(dst, `,"asset":`...), b.Asset)
+	dst = b.At.append(append(dst, `,"at":`...))
+	dst = appendOptional(dst, `,"balance":`, b.Balance)
+	dst = appendOptional(dst, `,"held":`, b.Held)
+	dst = appendOptional(dst, `,"debt":`, b.Debt)
+	dst = append(dst, `,"grants":[`...)
+	for i := range b.Grants {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = b.Grants[i].append(dst)
+	}
+	dst = appendInt(dst, `],"more_grants":`, int64(b.MoreGrants))
+	holds, err := json.Marshal(b.Holds)
+	if err != nil {
+		return nil, err
+	}
+	dst = append(append(dst, `,"holds":`...), holds...)
+	dst = appendInt(dst, `,"more_holds":`, int64(b.MoreHolds))
+	dst = b.NextChangeAt.append(append(dst, `,"next_change_at":`...))
+	dst = append(dst, `,"final":`...)
+	if b.Final == nil {
+		dst = append(dst, "null"...)
+	} else {
+		dst = strconv.AppendBool(dst, *b.Final)
+	}
+	dst = b.Watermark.append(append(dst, `,"watermark":`...))
+	dst = b.Position.append(append(dst, `,"position":`...))
+	dst = append(dst, `,"positions":[`...)
+	for i, p := range b.Positions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = p.append(dst)
+	}
+	return append(dst, "]}"...), nil
 }
 
 func (b *balanceAnswer) fill(v view, a *engine.Account, s engine.Standing) {
@@ -77,9 +123,10 @@ func (b *balanceAnswer) fill(v view, a *engine.Account, s engine.Standing) {
 	if next, ok := s.State.NextDue(); ok {
 		b.NextChangeAt = instant(next.Time)
 	}
+	b.Grants = make([]grantItem, 0, min(len(s.State.Usable())+len(s.State.Future()), maxBalanceItems))
 	for g := range s.Grants() {
 		if len(b.Grants) < maxBalanceItems {
-			b.Grants = append(b.Grants, grantItemOf(v, a.User, &s, &g))
+			b.Grants = append(b.Grants, grantItemOf(&v, a.User, &s, &g))
 		} else {
 			b.MoreGrants++
 		}

@@ -29,19 +29,34 @@ type madeBy struct {
 	Origin       nullText `json:"origin"`
 }
 
-func grantItemOf(v view, user string, s *engine.Standing, left *engine.GrantLeft) grantItem {
-	g, found := v.Granted(user, left.ID)
-	id, kind := g.MadeBy()
+func grantItemOf(v *view, user string, s *engine.Standing, left *engine.GrantLeft) grantItem {
+	o, found := v.origin(user, left.ID)
 	item := grantItem{
 		GrantID: left.ID, Remaining: left.Remaining, Held: left.Held, State: left.State.String(),
 		EffectiveAt: instant(left.EffectiveAt), ExpiresAt: instant(left.ExpiresAt), Priority: left.Priority,
-		Amount: s.Amount(&g),
-		madeBy: madeBy{EventID: id, Kind: kind.String(), Counterparty: nullText(g.By.From), Origin: nullText(left.Origin)},
+		Amount: s.Amount(&engine.Grant{ID: left.ID, Amount: o.amount}),
+		madeBy: madeBy{EventID: o.eventID, Kind: o.kind.String(), Counterparty: nullText(o.counterparty), Origin: nullText(left.Origin)},
 	}
 	if item.Amount == 0 && !found {
 		item.Amount = left.Remaining + left.Held
 	}
 	return item
+}
+
+// append writes what encoding/json would.
+func (g *grantItem) append(b []byte) []byte {
+	b = appendText(append(b, `{"grant_id":`...), g.GrantID)
+	b = appendInt(b, `,"remaining":`, int64(g.Remaining))
+	b = appendInt(b, `,"held":`, int64(g.Held))
+	b = g.EffectiveAt.append(append(b, `,"effective_at":`...))
+	b = g.ExpiresAt.append(append(b, `,"expires_at":`...))
+	b = appendInt(b, `,"priority":`, int64(g.Priority))
+	b = appendText(append(b, `,"state":`...), g.State)
+	b = appendInt(b, `,"amount":`, int64(g.Amount))
+	b = appendText(append(b, `,"event_id":`...), g.EventID)
+	b = appendText(append(b, `,"kind":`...), g.Kind)
+	b = g.Counterparty.append(append(b, `,"counterparty":`...))
+	return append(g.Origin.append(append(b, `,"origin":`...)), '}')
 }
 
 // standingPage makes a page of what an asset has at a time: fill adds items
@@ -89,10 +104,8 @@ func (s *Service) grants(ctx context.Context, p *api.Params) (answer, error) {
 				return &cursor{Name: last, Number: int64(index - 1)}, nil
 			}
 			last = g.ID
-			item := grantItemOf(v, a.User, standing, &g)
-			if err := grants.addValue(&item); err != nil {
-				return nil, err
-			}
+			item := grantItemOf(&v, a.User, standing, &g)
+			grants.add(item.append)
 		}
 		return nil, nil
 	})

@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
@@ -12,10 +13,14 @@ type instant event.Time
 
 // MarshalJSON writes RFC 3339 in UTC with six digits.
 func (t instant) MarshalJSON() ([]byte, error) {
+	return t.append(nil), nil
+}
+
+func (t instant) append(b []byte) []byte {
 	if event.Time(t) == event.NoTime {
-		return []byte("null"), nil
+		return append(b, "null"...)
 	}
-	return append(event.Time(t).AppendRFC3339([]byte{'"'}), '"'), nil
+	return append(event.Time(t).AppendRFC3339(append(b, '"')), '"')
 }
 
 // position is a position in an answer; null for none.
@@ -23,10 +28,14 @@ type position event.Position
 
 // MarshalJSON writes topic/partition/offset.
 func (p position) MarshalJSON() ([]byte, error) {
+	return p.append(nil), nil
+}
+
+func (p position) append(b []byte) []byte {
 	if p.Topic == event.NoTopic {
-		return []byte("null"), nil
+		return append(b, "null"...)
 	}
-	return append(append([]byte{'"'}, kafka.FormatPosition(event.Position(p))...), '"'), nil
+	return append(append(append(b, '"'), kafka.FormatPosition(event.Position(p))...), '"')
 }
 
 // nullText is a text in an answer; null for none.
@@ -34,10 +43,42 @@ type nullText string
 
 // MarshalJSON writes the text or null.
 func (t nullText) MarshalJSON() ([]byte, error) {
+	return t.append(nil), nil
+}
+
+func (t nullText) append(b []byte) []byte {
 	if t == "" {
-		return []byte("null"), nil
+		return append(b, "null"...)
 	}
-	return json.Marshal(string(t))
+	return appendText(b, string(t))
+}
+
+// appendText writes a text as encoding/json does.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
+			text, err := json.Marshal(s)
+			if err != nil {
+				panic("query: a text can't be written: " + err.Error())
+			}
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// appendInt writes a number behind its name.
+func appendInt(b []byte, name string, n int64) []byte {
+	return strconv.AppendInt(append(b, name...), n, 10)
+}
+
+// appendOptional writes a number, or null, behind its name.
+func appendOptional(b []byte, name string, n *int64) []byte {
+	if n == nil {
+		return append(append(b, name...), "null"...)
+	}
+	return appendInt(b, name, *n)
 }
 
 // balances are the three numbers, or nulls.

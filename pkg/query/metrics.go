@@ -8,6 +8,8 @@ type metrics struct {
 	waitSeconds  prometheus.Histogram
 	waitTimeouts prometheus.Counter
 	timeouts     prometheus.Counter
+	originHits   prometheus.Counter
+	originMisses prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -26,8 +28,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Help: "Reads that took longer than read.timeout.",
 		}),
 	}
+	origins := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "highwater_query_grant_origins_total",
+		Help: "Grants shown, by whether how they came to be was in memory.",
+	}, []string{"found"})
+	m.originHits, m.originMisses = origins.WithLabelValues("memory"), origins.WithLabelValues("state")
 	if registry != nil {
-		registry.MustRegister(m.waitSeconds, m.waitTimeouts, m.timeouts)
+		registry.MustRegister(m.waitSeconds, m.waitTimeouts, m.timeouts, origins)
 	}
 	return m
 }

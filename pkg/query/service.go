@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,9 @@ type Config struct {
 	// MaxReads is how many reads have a snapshot open at once, MaxWaits how
 	// many wait for a position.
 	MaxReads, MaxWaits int
+	// MaxOrigins is of how many grants is remembered how they came to be, all
+	// partitions together; about 250 bytes each.
+	MaxOrigins int
 	// Logger may be nil.
 	Logger   *slog.Logger
 	Registry prometheus.Registerer
@@ -41,6 +45,7 @@ const (
 	defaultReadTimeout = 10 * time.Second
 	defaultMaxReads    = 256
 	defaultMaxWaits    = 4096
+	defaultMaxOrigins  = 1 << 16
 )
 
 // Partition is one shard's state as it is read. Nothing in it waits but
@@ -55,6 +60,8 @@ type Partition struct {
 	Lag func() int64
 	// Ready is closed when what was there at the start is applied.
 	Ready <-chan struct{}
+
+	origins *origins
 }
 
 func (p *Partition) isReady() bool {
@@ -91,6 +98,9 @@ func New(cfg Config) *Service {
 	if cfg.MaxWaits == 0 {
 		cfg.MaxWaits = defaultMaxWaits
 	}
+	if cfg.MaxOrigins == 0 {
+		cfg.MaxOrigins = defaultMaxOrigins
+	}
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
@@ -107,7 +117,13 @@ func New(cfg Config) *Service {
 
 // Serve makes the service answer from these partitions, which are all there
 // are, by number.
-func (s *Service) Serve(partitions []Partition) { s.partitions.Store(&partitions) }
+func (s *Service) Serve(partitions []Partition) {
+	own := slices.Clone(partitions)
+	for i := range own {
+		own[i].origins = newOrigins(s.cfg.MaxOrigins/len(own), s.metrics)
+	}
+	s.partitions.Store(&own)
+}
 
 // Handler adds the routes and the page to a mux and returns what serves it.
 func (s *Service) Handler(mux *http.ServeMux) http.Handler {
@@ -319,7 +335,8 @@ func (s *Service) waiting(ctx context.Context, field, late string, wait func(con
 // view is what a read sees of one partition.
 type view struct {
 	*engine.View
-	meta state.Meta
+	meta    state.Meta
+	origins *origins
 }
 
 // look opens a snapshot of each partition, lets read see them, and makes sure
@@ -348,7 +365,7 @@ func (s *Service) look(ctx context.Context, partitions []Partition, read func([]
 		if openErr != nil {
 			return openErr
 		}
-		views, readers = append(views, view{v, snapshot.Meta()}), append(readers, reader)
+		views, readers = append(views, view{v, snapshot.Meta(), partitions[i].origins}), append(readers, reader)
 	}
 	err = read(views)
 	for i := range views {
