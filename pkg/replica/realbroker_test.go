@@ -63,6 +63,9 @@ func TestRealBrokerRestart(t *testing.T) {
 	if err := b.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := b.Mend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for range 20 {
 		o.commit(5, 20)
 	}
