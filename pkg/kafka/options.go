@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -60,21 +61,37 @@ func CommonOptions(connection []kgo.Opt, logger *slog.Logger) []kgo.Opt {
 		// kgo's 5 s would be the pause after each change of a leader.
 		kgo.MetadataMinAge(100*time.Millisecond),
 		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.WithCompressor(uncompressed{}),
 		kgo.WithLogger(&clientLogger{to: logger}),
 	)
 }
 
 // Compression is the option for batches compressed as compression.type says:
-// none, lz4, snappy or zstd.
+// none, lz4, snappy or zstd. Many clients may be made with it: one made by
+// kgo.ProducerBatchCompression writes into what they share.
 func Compression(name string) (kgo.Opt, error) {
+	if name == "none" {
+		return kgo.WithCompressor(uncompressed{}), nil
+	}
 	codec, ok := map[string]kgo.CompressionCodec{
-		"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(),
+		"lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "zstd": kgo.ZstdCompression(),
 	}[name]
 	if !ok {
 		return nil, fmt.Errorf("compression.type: want none, lz4, snappy or zstd, got %q", name)
 	}
-	return kgo.ProducerBatchCompression(codec), nil
+	compressor, err := kgo.DefaultCompressor(codec)
+	if err != nil {
+		return nil, fmt.Errorf("compression.type: %w", err)
+	}
+	return kgo.WithCompressor(compressor), nil
+}
+
+// uncompressed leaves batches as they are.
+type uncompressed struct{}
+
+// Compress makes nothing, which is to say that the batch stays.
+func (uncompressed) Compress(*bytes.Buffer, []byte, ...kgo.CompressFlag) ([]byte, kgo.CompressionCodecType) {
+	return nil, kgo.CodecNone
 }
 
 // readerOptions make a reader that stops where records are missing (I2).
