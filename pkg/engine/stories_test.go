@@ -276,6 +276,7 @@ func TestEveryReadingIsARule(t *testing.T) {
 	}
 	shell := map[string]string{
 		"25": "records of more than max.event.bytes are refused before the engine sees them",
+		"43": "records are cut where their bytes are known",
 		"42": "what a retry over HTTP is answered with is found by ingest",
 	}
 	all := rules(t)

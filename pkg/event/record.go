@@ -74,6 +74,9 @@ type Result struct {
 	Undone int64
 	Slices []Slice
 	Repaid []Repayment
+	// Omitted is what a record that would have been too large was published
+	// without.
+	Omitted Omitted
 	// After is the account at the item's place; meaningless for orders and
 	// while pending.
 	After Balances
@@ -81,10 +84,11 @@ type Result struct {
 }
 
 // Same reports whether two results agree in everything that a correction
-// must announce. Balances are announced as stretches instead.
+// must announce. Balances are announced as stretches instead. One that was
+// published without some slices is the same as another without as many.
 func (r *Result) Same(o *Result) bool {
 	if r.Outcome != o.Outcome || r.Code != o.Code || r.Amount != o.Amount ||
-		r.Shortfall != o.Shortfall || r.Order != o.Order || len(r.Slices) != len(o.Slices) {
+		r.Shortfall != o.Shortfall || r.Order != o.Order || len(r.Slices) != len(o.Slices) || r.Omitted.Slices != o.Omitted.Slices {
 		return false
 	}
 	for i := range r.Slices {

@@ -221,6 +221,9 @@ func (f *follower) read(stream int, r *kgo.Record) (o outcome, id string, ok boo
 			if e.Kind == event.Received || !f.isAwaited(r, e.EventID) {
 				return outcome{}, "", false
 			}
+			if slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == kafka.HeaderOmitted }) {
+				return outcome{}, "", false // the query service has it whole
+			}
 			o, id = outcomeOfEntry(&e), e.EventID
 		}
 	}

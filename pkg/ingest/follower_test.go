@@ -284,6 +284,24 @@ func TestFollowingTakesTooLong(t *testing.T) {
 	}
 }
 
+// An entry that was published without some of its slices answers nobody: the
+// query service has it whole.
+func TestEntriesInPartAreNoOutcomes(t *testing.T) {
+	f, _ := decidedFixture(t, nil)
+	w := f.service.follower.expect(t.Context(), 1, "bob", "e")
+	defer f.service.follower.leave(w)
+	r := &kgo.Record{Key: []byte("bob"), Partition: 1, Value: codec.SingleObject().AppendEntry(nil, &event.Entry{
+		EventID: "e", UserID: "bob", Kind: event.Spend, Result: event.Result{Outcome: event.Accepted},
+	})}
+	if _, id, ok := f.service.follower.read(entryStream, r); !ok || id != "e" {
+		t.Fatal("a whole one isn't read")
+	}
+	r.Headers = []kgo.RecordHeader{{Key: kafka.HeaderOmitted, Value: []byte(`{"slices":1,"repaid":0}`)}}
+	if _, _, ok := f.service.follower.read(entryStream, r); ok || f.metric("highwater_ingest_unreadable_records_total", "") != 0 {
+		t.Error("one in part is read, or counts as unreadable")
+	}
+}
+
 // What can't be read is no outcome, and keeps none from being found.
 func TestUnreadableOutcomes(t *testing.T) {
 	f, s := decidedFixture(t, nil)

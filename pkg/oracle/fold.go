@@ -169,7 +169,7 @@ func (f *Fold) Contradicts(user, asset string, line *Timeline, head event.Place)
 		switch {
 		case !ok:
 			return fmt.Sprintf("%s: %q is in the replay, but was never said", whose, items[i].ID)
-		case !held.Same(&items[i].Result):
+		case !held.Same(items[i].Result.Published()):
 			return fmt.Sprintf("%s: %q is %s in the replay, but %s in the fold", whose, items[i].ID, ResultText(&items[i].Result), ResultText(&held))
 		}
 	}

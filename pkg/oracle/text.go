@@ -102,6 +102,12 @@ func (t *text) result(r *event.Result) {
 	for _, p := range r.Repaid {
 		t.word("repaid[").raw(p.EventID).word("from").word(p.GrantID).equals(int64(p.Amount)).raw("]")
 	}
+	if r.Omitted.Slices != 0 {
+		t.number("omitted_slices", int64(r.Omitted.Slices))
+	}
+	if r.Omitted.Repaid != 0 {
+		t.number("omitted_repaid", int64(r.Omitted.Repaid))
+	}
 	if o := r.Order; o != (event.OrderChange{}) {
 		t.word("order[" + o.OrderID)
 		if o.Status != event.NoOrderStatus {

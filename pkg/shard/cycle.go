@@ -137,6 +137,9 @@ func (s *Shard) send(now time.Time) error {
 	began := time.Now()
 	s.tickAt = now.Add(tickEvery)
 	b := s.open
+	if b.out.refused != nil {
+		return b.out.refused
+	}
 	if err := s.engine.Commit(); err != nil {
 		return fmt.Errorf("compute batch of shard %d: %w", s.id, err)
 	}

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 	// transactions; a rare giant gives its own back.
 	keptArenaBytes = 64 << 20
 	keptSlabs      = 256
+	// transferRoom is what a transfer's record needs beside its value: its key
+	// and Kafka's framing.
+	transferRoom = 1 << 10
 )
 
 // outbox is what one transaction publishes: the engine's records, encoded at
@@ -43,6 +47,8 @@ type outbox struct {
 	size    int
 	said    [kafka.OutputCount]int
 	changes []*kgo.Record // the changelog's
+	// refused is why the transaction can't be published.
+	refused error
 }
 
 var _ engine.Sink = (*outbox)(nil)
@@ -65,7 +71,7 @@ func (o *outbox) reset() {
 	if len(o.slabs) > keptSlabs {
 		o.slabs = o.slabs[:keptSlabs]
 	}
-	o.count, o.size, o.input = 0, 0, nil
+	o.count, o.size, o.input, o.refused = 0, 0, nil, nil
 	o.said = [kafka.OutputCount]int{}
 	clear(o.changes)
 	o.changes = o.changes[:0]
@@ -139,15 +145,27 @@ func (o *outbox) Settled(e *event.Entry) { o.entry(kafka.Settled, e) }
 func (o *outbox) entry(output kafka.Output, e *event.Entry) {
 	r := o.output(output)
 	r.Key = o.text(e.UserID)
+	e, omitted := codec.PublishedEntry(e)
+	r.Headers = omits(omitted)
 	from := len(o.arena)
 	o.arena = o.encoder.AppendEntry(o.arena, e)
 	r.Value = o.since(from)
+}
+
+// omits is the header of a record that would have been too large.
+func omits(omitted []byte) []kgo.RecordHeader {
+	if omitted == nil {
+		return nil
+	}
+	return []kgo.RecordHeader{{Key: kafka.HeaderOmitted, Value: omitted}}
 }
 
 // Correction publishes a correction.
 func (o *outbox) Correction(c *event.Correction) {
 	r := o.output(kafka.Corrections)
 	r.Key = o.text(c.UserID)
+	c, omitted := codec.PublishedCorrection(c)
+	r.Headers = omits(omitted)
 	from := len(o.arena)
 	o.arena = o.encoder.AppendCorrection(o.arena, c)
 	r.Value = o.since(from)
@@ -211,6 +229,28 @@ func (o *outbox) Remittance(m *event.Remittance) {
 	from := len(o.arena)
 	o.arena = codec.AppendRemittance(o.arena, m)
 	r.Value = o.since(from)
+	if o.refused == nil && len(r.Value) > kafka.MaxOutputBytes-transferRoom {
+		o.refused = &OversizedError{Position: m.Input, Grants: len(m.Grants)}
+	}
+}
+
+// OversizedError stops a shard: a transfer sends more grants than a record
+// holds, and what it lacked would be somebody's money.
+type OversizedError struct {
+	Position event.Position
+	Grants   int
+}
+
+// Error names the position.
+func (e *OversizedError) Error() string {
+	return fmt.Sprintf("the transfer of record %s draws from %d grants, more than one record of %d bytes can send",
+		kafka.FormatPosition(e.Position), e.Grants, kafka.MaxOutputBytes)
+}
+
+// PersonMustDecide says that no restart cures it.
+func (e *OversizedError) PersonMustDecide() (missing, action string) {
+	return e.Error(), fmt.Sprintf("put the record aside with `highwater dead-letters skip %s`, which leaves the credits with the sender; transfer them in smaller amounts, each with an event_id of its own",
+		kafka.FormatPosition(e.Position))
 }
 
 // DeadLetter puts the input record aside as it came, with headers that say

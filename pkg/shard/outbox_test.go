@@ -3,7 +3,10 @@ package shard
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"highwater/pkg/engine"
 	"highwater/pkg/event"
 	"highwater/pkg/kafka"
+	"highwater/pkg/service"
 )
 
 // What was said comes out in order and unharmed, however the arena moved and
@@ -134,5 +138,71 @@ func TestOutboxOmitsWhatFitsNoTopic(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What an entry or a correction was published without stands in a header.
+func TestOutboxCutsLongResults(t *testing.T) {
+	o := newOutbox(kafka.Names{Application: "app"}, 3, 8, codec.SingleObject())
+	long := &event.Result{Outcome: event.Applied, Slices: make([]event.Slice, 200_000)}
+	o.Entry(&event.Entry{Kind: event.Subtract, Result: *long})
+	o.Settled(&event.Entry{Kind: event.Subtract, Result: *long})
+	o.Correction(&event.Correction{Entries: []event.EntryChange{{Kind: event.Subtract, Before: long, After: long}}})
+	o.Entry(&event.Entry{Kind: event.Subtract})
+	o.Correction(&event.Correction{})
+	var headers []string
+	for r := range o.each {
+		headers = append(headers, header(r, kafka.HeaderOmitted))
+	}
+	const cut = `{"slices":68928,"repaid":0}`
+	want := []string{cut, cut, `[{"before":` + cut + `,"after":` + cut + `}]`, "", ""}
+	if !slices.Equal(headers, want) {
+		t.Errorf("headers %q", headers)
+	}
+}
+
+// A transfer can't be cut: one that fits no record ends the shard before
+// anything of its transaction is written, and says what to do.
+func TestOutboxRefusesATransferThatNoRecordHolds(t *testing.T) {
+	o := newOutbox(kafka.Names{Application: "app"}, 3, 8, codec.SingleObject())
+	m := &event.Remittance{From: "alice", To: "bob", EventID: "t1", Asset: "credits", Input: event.Position{Topic: event.Ledger, Partition: 3, Offset: 9}}
+	grant := event.RemittedGrant{Amount: event.MaxAmount, ExpiresAt: event.MaxTime, Priority: 1000}
+	m.Grants = slices.Repeat([]event.RemittedGrant{grant}, 500_000)
+	o.Remittance(m)
+	if o.refused != nil {
+		t.Fatalf("one of 500,000 grants: %v", o.refused)
+	}
+	m.Grants = slices.Repeat(m.Grants, 3)
+	o.Remittance(m)
+	s := &Shard{open: batch{out: o}}
+	decide, ok := errors.AsType[service.PersonMustDecide](s.send(time.Now()))
+	if !ok {
+		t.Fatal("it is sent, or isn't for a person")
+	}
+	if missing, action := decide.PersonMustDecide(); !strings.Contains(missing, "1500000 grants") || !strings.Contains(action, "dead-letters skip ledger/3/9") {
+		t.Errorf("%s: %s", missing, action)
+	}
+	if o.reset(); o.refused != nil {
+		t.Error("the next transaction is refused, too")
+	}
+}
+
+// What the outbox lets through, the client and the broker take.
+func TestTheLargestTransferIsWritten(t *testing.T) {
+	c := newFakeCluster(t, 1)
+	client, err := kgo.NewClient(kafka.ShardOptions(c.client, c.names, 0)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	client.Produce(t.Context(), &kgo.Record{
+		Topic: c.names.Input(event.Transfers), Key: make([]byte, 128), Value: make([]byte, kafka.MaxOutputBytes-transferRoom),
+	}, func(_ *kgo.Record, err error) { failed = err })
+	if err := errors.Join(client.Flush(t.Context()), failed); err != nil {
+		t.Error(err)
 	}
 }

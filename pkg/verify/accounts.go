@@ -86,9 +86,14 @@ func placeOf(kind event.Kind, id string, at event.Time) event.Place {
 	return p
 }
 
-// sameResult says how two results differ; "" where they don't. Balances count
-// where they mean something.
+// sameResult says how a result that was published differs from the one that
+// should have been; "" where it doesn't. Balances count where they mean
+// something.
 func sameResult(want, got *event.Result, hasBalances bool) string {
+	want = want.Published()
+	if want.Omitted != got.Omitted {
+		return fmt.Sprintf("expected %s, found %s", omittedText(want), omittedText(got))
+	}
 	w, g := oracle.ResultText(want), oracle.ResultText(got)
 	if hasBalances {
 		w, g = w+" "+balancesText(want.After), g+" "+balancesText(got.After)
@@ -97,6 +102,10 @@ func sameResult(want, got *event.Result, hasBalances bool) string {
 		return ""
 	}
 	return fmt.Sprintf("expected %q, found %q", w, g)
+}
+
+func omittedText(r *event.Result) string {
+	return fmt.Sprintf("%d slices, %d repayments and another %d and %d left out", len(r.Slices), len(r.Repaid), r.Omitted.Slices, r.Omitted.Repaid)
 }
 
 func balancesText(b event.Balances) string {

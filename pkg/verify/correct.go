@@ -88,7 +88,8 @@ func (w *walk) checkStretches(c *published[event.Correction], place event.Place)
 	for i := range k.Entries {
 		w.h.report.count(checkCorrections, "changed entries", 1)
 		x := &k.Entries[i]
-		if x.Before == nil && x.After == nil || x.Before != nil && x.After != nil && x.Before.Same(x.After) {
+		isSame := x.Before != nil && x.After != nil && x.Before.Same(x.After) && x.Before.Omitted.Slices == 0
+		if x.Before == nil && x.After == nil || isSame {
 			w.fail(checkCorrections, "%s: %s is said to change, but doesn't", where(c.record), x.EventID)
 		}
 		if (x.Before == nil || x.After == nil) && !x.Kind.IsDue() {

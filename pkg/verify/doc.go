@@ -52,6 +52,10 @@
 // Long accounts are replayed at some of their moments, and always at the last
 // (see maxSteps); so are the spends, holds and transfers that 23 tries.
 //
+// A record that leaves slices out because they would make it too large must
+// have the right ones, leave out no more and no fewer than it must, and say how
+// many.
+//
 // What Kafka doesn't hold must be given: the policies, and the settings of
 // time that decide what is refused. Where they were changed, events from
 // before the change may be taken for wrong.

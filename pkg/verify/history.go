@@ -151,11 +151,11 @@ func (h *history) output(record *kgo.Record) {
 	d := h.decoder
 	switch record.Topic {
 	case h.v.Names.Output(kafka.Entries):
-		err = take(record, &h.entries, d.DecodeEntry, func(e *event.Entry) event.Stamp { return e.Stamp })
+		err = take(record, &h.entries, noting(record, d.DecodeEntry, codec.NoteOmitted), func(e *event.Entry) event.Stamp { return e.Stamp })
 	case h.v.Names.Output(kafka.Settled):
-		err = take(record, &h.settled, d.DecodeEntry, func(e *event.Entry) event.Stamp { return e.Stamp })
+		err = take(record, &h.settled, noting(record, d.DecodeEntry, codec.NoteOmitted), func(e *event.Entry) event.Stamp { return e.Stamp })
 	case h.v.Names.Output(kafka.Corrections):
-		err = take(record, &h.corrections, d.DecodeCorrection, func(c *event.Correction) event.Stamp { return c.Stamp })
+		err = take(record, &h.corrections, noting(record, d.DecodeCorrection, codec.NoteOmittedChanges), func(c *event.Correction) event.Stamp { return c.Stamp })
 	case h.v.Names.Output(kafka.Balances):
 		err = take(record, &h.balances, d.DecodeBalance, func(b *event.Balance) event.Stamp { return b.Stamp })
 	case h.v.Names.Output(kafka.OrderStates):
@@ -174,6 +174,19 @@ func (h *history) output(record *kgo.Record) {
 	}
 	if err != nil {
 		h.report.fail(checkRecords, "%s: %v", where(record), err)
+	}
+}
+
+// noting decodes a record and notes what its header says it lacks.
+func noting[T any](record *kgo.Record, decode func([]byte, *T) error, note func([]byte, *T) error) func([]byte, *T) error {
+	return func(value []byte, to *T) error {
+		if err := decode(value, to); err != nil {
+			return err
+		}
+		if omitted, ok := headersOf(record)[kafka.HeaderOmitted]; ok {
+			return note([]byte(omitted), to)
+		}
+		return nil
 	}
 }
 
