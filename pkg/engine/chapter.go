@@ -107,7 +107,7 @@ func (e *Engine) writeChapter(number uint64, c *chapter) {
 // trim forgets what need not stay in memory of an account, and keeps digests
 // of it.
 func (e *Engine) trim(a *account) {
-	n := e.spare(a, e.isShort())
+	n := e.spare(a)
 	drop := a.line.Whole(n)
 	if drop == 0 {
 		if len(a.line.Checks) == 1 {

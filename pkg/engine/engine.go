@@ -83,7 +83,9 @@ type lateWork struct {
 	// duePlaces are the places of the changed due items behind the watermark.
 	duePlaces []event.Place
 	// placeOf are the places of changed commands, by event id.
-	placeOf    map[string]event.Place
+	placeOf map[string]event.Place
+	// ops is the memory of the next segment's.
+	ops        []event.Placed
 	stretches  []event.Stretch
 	correction event.Correction
 	scratch    event.Result

@@ -19,7 +19,7 @@ func (e *Engine) loadLine(a *account) {
 	}
 	a.line.Stride = e.cfg.sizes.stride
 	a.line.Start(place, state)
-	ops, checks := e.stretch(a.number, place, nil)
+	ops, checks := e.stretch(a.number, place, nil, nil)
 	a.line.Resume(ops, checks)
 	if a.said {
 		a.line.StateAt(a.place, &a.line.Head, &e.late.scratch)
@@ -30,7 +30,7 @@ func (e *Engine) loadLine(a *account) {
 		e.restateSettled(a)
 		e.skipKept(a)
 	}
-	e.forget(a, e.spare(a, e.isShort()))
+	e.forget(a, e.spare(a))
 }
 
 // openSettled makes room for the state before the first open op.
@@ -140,8 +140,8 @@ func (e *Engine) storedAt(number uint64, place event.Place) *ledger.Account {
 }
 
 // stretch reads the ops and checkpoints behind one place, up to and including
-// another (nil: to the end).
-func (e *Engine) stretch(number uint64, behindPlace event.Place, upTo *event.Place) ([]event.Placed, []ledgerCheck) {
+// another (nil: to the end). The ops go into memory, which may be nil.
+func (e *Engine) stretch(number uint64, behindPlace event.Place, upTo *event.Place, memory []event.Placed) ([]event.Placed, []ledgerCheck) {
 	bounds := func(prefix byte) (from, to []byte) {
 		from = appendPlaced(nil, prefix, number, behindPlace)
 		if behindPlace != (event.Place{}) {
@@ -152,7 +152,7 @@ func (e *Engine) stretch(number uint64, behindPlace event.Place, upTo *event.Pla
 		}
 		return from, after(appendPlaced(nil, prefix, number, *upTo))
 	}
-	var ops []event.Placed
+	ops := memory[:0]
 	from, to := bounds(keyEvent)
 	for key, row := range e.rows.Scan(from, to) {
 		ops = append(ops, event.Placed{})

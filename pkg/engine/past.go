@@ -88,7 +88,7 @@ func (p *past) through(place event.Place) (over bool) {
 	s := p.begin(place)
 	s.changed = s.changed || p.keep
 	over = p.walk(s)
-	for at := s.end; !over && at.Before(first); at = s.end {
+	for at := s.end; !over && at.Before(first); {
 		for p.jump(at) {
 			if at = p.next.end; !at.Before(first) {
 				break
@@ -97,13 +97,15 @@ func (p *past) through(place event.Place) (over bool) {
 		if !at.Before(first) {
 			break
 		}
-		s = p.segment(at)
+		s := p.segment(at)
 		p.arrive(&s.line.Checks[0].State)
 		over = p.on(s)
 		p.known = false
 		if p.keep {
 			p.e.finish(p.a, s)
 		}
+		at = s.end
+		p.e.release(s)
 	}
 	if !over {
 		p.arrive(&p.a.line.Checks[0].State)
@@ -131,8 +133,19 @@ func (p *past) begin(place event.Place) *segment {
 // reads or writes of the account's past.
 func (e *Engine) flushPast(a *account) {
 	s := a.walked
-	if a.walked = nil; s != nil && s.changed {
+	if a.walked = nil; s == nil {
+		return
+	}
+	if s.changed {
 		e.finish(a, s)
+	}
+	e.release(s)
+}
+
+// release keeps the memory of a segment for the next one.
+func (e *Engine) release(s *segment) {
+	if ops := s.line.Ops; cap(ops) > cap(e.late.ops) && cap(ops) <= 4*chapterOps {
+		e.late.ops = ops
 	}
 }
 
@@ -177,7 +190,8 @@ func (p *past) read(c *chapter, from, end event.Place) *segment {
 	}
 	state := e.storedAt(number, from)
 	state.Shift(shift)
-	ops, checks := e.stretch(number, from, &end)
+	ops, checks := e.stretch(number, from, &end, e.late.ops)
+	e.late.ops = nil
 	if n := len(checks); n > 0 && checks[n-1].Place == end {
 		checks = checks[:n-1]
 	}

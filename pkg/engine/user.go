@@ -21,8 +21,8 @@ type user struct {
 	// pins keeps the user in memory while the agenda names it.
 	pins  int
 	bytes int
-	// needed since eviction last came by.
-	needed bool
+	// needed since eviction last came by; shrunk then, where it wasn't.
+	needed, shrunk bool
 }
 
 // ledgerTimeline is the timeline of a (user, asset).
@@ -71,33 +71,35 @@ func (e *Engine) user(id string) *user {
 	return u
 }
 
-// Of what is settled of an account, memory keeps up to keepOps while there is
-// room, and of that what is not older than [Config.KeepFor] when it gets short:
-// so it grows with the rate of events, not with their number.
+// Of what is settled of an account, memory keeps up to keepOps. Of who wasn't
+// needed for long it keeps, when it is full, what is not older than
+// [Config.KeepFor], and then nothing.
 const (
 	defaultKeepFor = 2 * 60 * 1_000_000
 	keepOps        = 4096
 )
 
-// isShort reports whether memory gets short.
-func (e *Engine) isShort() bool { return e.cfg.KeepFor > 0 || e.cached > e.cfg.CacheBytes/2 }
-
 // spare is how many of an account's ops in memory are settled and need not stay
 // there.
-func (e *Engine) spare(a *account, short bool) int {
+func (e *Engine) spare(a *account) int {
 	n := len(a.line.Ops) - e.cfg.sizes.keep
-	if short {
-		keepFor := cmp.Or(e.cfg.KeepFor, defaultKeepFor)
-		n = max(n, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(keepFor))))
+	if e.cfg.KeepFor > 0 {
+		n = max(n, e.old(a))
 	}
 	return min(a.open, n)
+}
+
+// old is how many of an account's ops in memory are settled and aren't recent.
+func (e *Engine) old(a *account) int {
+	keepFor := cmp.Or(e.cfg.KeepFor, defaultKeepFor)
+	return min(a.open, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(keepFor))))
 }
 
 // makeRoom forgets what need not be in memory of an account, where that is a
 // good part of it: else memory grows.
 func (e *Engine) makeRoom(a *account) {
 	// A segment of the past that waits to be written ends where memory begins.
-	if a.walked == nil && e.spare(a, e.isShort()) > len(a.line.Ops)/4 {
+	if a.walked == nil && e.spare(a) > len(a.line.Ops)/4 {
 		e.trim(a)
 	}
 }
@@ -209,10 +211,10 @@ func (e *Engine) resize(u *user) {
 // shrink keeps only what is recent of a user's accounts.
 func (e *Engine) shrink(u *user) {
 	if u.one.user != nil {
-		e.forget(&u.one, e.spare(&u.one, true))
+		e.forget(&u.one, e.old(&u.one))
 	}
 	for _, a := range u.more {
-		e.forget(a, e.spare(a, true))
+		e.forget(a, e.old(a))
 	}
 	e.resize(u)
 }
@@ -235,19 +237,26 @@ func (a *account) bytes() int {
 func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 
 // evict forgets users until the rest fits. It goes round all of them like the
-// hand of a clock: who was needed since it last came by stays for one round
-// more, with what is recent.
+// hand of a clock: who was needed since it last came by stays as it is, who
+// wasn't keeps what is recent for one round more.
 func (e *Engine) evict() {
-	for passes := 2 * len(e.clock); e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
+	for passes := 3 * len(e.clock); e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
 		if e.hand >= len(e.clock) {
 			e.hand = 0
 		}
 		u := e.clock[e.hand]
-		if u.pins > 0 || u.needed {
-			if u.needed {
-				u.needed = false
-				e.shrink(u)
-			}
+		if u.needed {
+			u.needed, u.shrunk = false, false
+			e.hand++
+			continue
+		}
+		if !u.shrunk {
+			u.shrunk = true
+			e.shrink(u)
+			e.hand++
+			continue
+		}
+		if u.pins > 0 {
 			e.hand++
 			continue
 		}
