@@ -12,13 +12,30 @@ import (
 // into the room that the front has left; room is the whole of the memory that
 // usable lies in.
 
+// manyGrants is from where on it is worth while to make room in front.
+const manyGrants = 64
+
 // before is how many grants there is room for before the usable ones.
 func (a *Account) before() int { return max(0, cap(a.room)-cap(a.usable)) }
 
 // put puts a grant before the i-th usable one.
 func (a *Account) put(i int, g Grant) {
-	n := len(a.usable)
-	if free := a.before(); free > 0 && (2*i < n || n == cap(a.usable)) {
+	n, free := len(a.usable), a.before()
+	inFront := 2*i < n
+	switch {
+	case inFront && free == 0 && n >= manyGrants:
+		// Many come in front, as of a hold that is given back.
+		free = n / 2
+		room := make([]Grant, 2*n)
+		copy(room[free:], a.usable)
+		a.room, a.usable = room[:0], room[free:free+n]
+	case !inFront && n == cap(a.usable) && free > n/8:
+		// All move to the front once, and many go in behind before they do again.
+		copy(a.room[:n], a.usable)
+		clear(a.room[n : n+free])
+		a.usable = a.room[:n]
+	}
+	if inFront && free > 0 {
 		a.usable = a.room[free-1 : free+n]
 		copy(a.usable[:i], a.usable[1:i+1])
 		a.usable[i] = g
