@@ -195,7 +195,8 @@ func (e *Engine) writeDue(what *appointment, number uint64, at event.Place) {
 // noBucket is behind all buckets.
 const noBucket = 1<<63 - 1
 
-// foundOnDisk tells where the due row of an account just loaded must be.
+// foundOnDisk tells where the due row of an account just loaded is at the
+// latest.
 func (e *Engine) foundOnDisk(p *entryPoint, at event.Place, ok bool) {
 	p.row = -1
 	if ok {

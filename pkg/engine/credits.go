@@ -352,7 +352,7 @@ func (e *Engine) commitAccount(a *account) {
 	a.touched, a.written = false, false
 	e.closeSettled(a)
 	if cap(a.line.Ops) != a.sized {
-		e.trim(a)
+		e.makeRoom(a)
 		a.sized = cap(a.line.Ops)
 		e.resize(a.user)
 	}
@@ -377,8 +377,7 @@ func (e *Engine) sayBalance(a *account) {
 	e.sink.Balance(b)
 }
 
-// storeChecks writes the checkpoints that changed, and forgets what need not
-// stay in memory.
+// storeChecks writes the checkpoints of an account that changed.
 func (e *Engine) storeChecks(a *account) {
 	e.writeChecks(a.number, &a.line)
 	a.sized = -1

@@ -5,9 +5,10 @@
 //
 // It owns the rows of a shard's state and their formats (keys.go, rows.go),
 // identity, the decision about each event and what waits for one, the accounts
-// and order books kept in memory, and what is published in which order. It is a pure function of
-// (rows, records, clock): it never reads a clock, never does I/O but through
-// [Rows], starts no goroutine, and gives the same bytes for the same input.
+// and order books kept in memory, and what is published in which order. What it
+// publishes is a pure function of (rows, records, clock): it never reads a
+// clock, never does I/O but through [Rows], and starts no goroutine. Which rows
+// it keeps beside that, checkpoints and chapters, depends on what was in memory.
 // It never knows Kafka, an encoding or a file.
 //
 // Invariants:
@@ -20,10 +21,10 @@
 //   - I4: every event and due item is settled once, in the order of its
 //     user's places, unless it came behind the watermark.
 //   - I5: for every account that something will happen to by itself or that
-//     has something to settle, there is a due row in a bucket that the
-//     watermark has not left.
+//     has something to settle, there is a due row after Commit in a bucket that
+//     the watermark has not left.
 //   - I6: rows and memory agree after Commit; an account dropped from memory
-//     and loaded again is the same.
+//     and loaded again says the same.
 //   - I7: seq is dense for each topic, and committed_at never goes back.
 //   - I8: a decision (accepted, rejected, refused by a rule) is made once, when
 //     the event is first processed or stops waiting, is stored with the event,

@@ -236,7 +236,8 @@ func (e *Engine) fail(err error) {
 // of memory.
 type keeper struct{ b strings.Builder }
 
-const keeperBytes = 64 << 10
+// keeperBytes is small, since one string keeps all of a piece.
+const keeperBytes = 4 << 10
 
 // str is a copy of s.
 func (k *keeper) str(s string) string {

@@ -46,15 +46,18 @@ func (e *Engine) openSettled(a *account) *ledger.Account {
 // closeSettled gives that room back where nothing is open.
 func (e *Engine) closeSettled(a *account) {
 	if a.settled != nil && a.open == len(a.line.Ops) {
-		if len(e.idle) < maxIdle {
+		if len(e.idle) < maxIdle && a.settled.Bytes() < maxIdleBytes {
 			e.idle = append(e.idle, a.settled)
 		}
 		a.settled = nil
 	}
 }
 
-// maxIdle bounds the states kept for accounts to come.
-const maxIdle = 4096
+// maxIdle and maxIdleBytes bound the states kept for accounts to come.
+const (
+	maxIdle      = 4096
+	maxIdleBytes = 2 << 10
+)
 
 // skipKept goes past what the move of the watermark that is under way has
 // settled of an account.

@@ -246,7 +246,7 @@ func TestEngineWithoutMemoryAgreesWithOracle(t *testing.T) {
 
 func TestEngineThatForgetsAgreesWithOracle(t *testing.T) {
 	t.Parallel()
-	property(t, 10, gen.Options{TakeOvers: true}, agrees(recentMemory))
+	property(t, 40, gen.Options{TakeOvers: true}, agrees(recentMemory))
 }
 
 // Long histories pass checkpoints, are trimmed in memory and read back.

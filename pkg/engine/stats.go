@@ -137,6 +137,7 @@ func byWindow(a, b *openWindow) int {
 // final or came to nothing.
 func (e *Engine) commitWindows() {
 	slices.SortFunc(e.used, byWindow)
+	idle := false
 	for _, w := range e.used {
 		if w.changed() {
 			e.sayWindow(w)
@@ -144,9 +145,12 @@ func (e *Engine) commitWindows() {
 		w.used = false
 		if w.final || w.records == 0 {
 			delete(e.windows, w.id)
+			idle = idle || w.records == 0
 		}
 	}
-	e.open = slices.DeleteFunc(e.open, func(w *openWindow) bool { return w.records == 0 })
+	if idle {
+		e.open = slices.DeleteFunc(e.open, func(w *openWindow) bool { return w.records == 0 })
+	}
 	clear(e.used)
 	e.used = e.used[:0]
 }

@@ -106,7 +106,7 @@ func (e *Engine) makeRoom(a *account) {
 
 // Estimates of memory, in bytes.
 const (
-	userBytes    = 150
+	userBytes    = 800 // the place of the first account is in it
 	accountBytes = 620
 	stateBytes   = 224
 	placedBytes  = 180
@@ -199,7 +199,7 @@ func (e *Engine) write(a *account) {
 func (e *Engine) resize(u *user) {
 	size := userBytes + len(u.id) + u.one.bytes()
 	for _, a := range u.more {
-		size += a.bytes()
+		size += accountBytes + a.bytes()
 	}
 	if u.book != nil {
 		size += accountBytes + len(u.book.orders)*orderBytes + cap(u.book.open)*(placedBytes+orderBytes)
@@ -219,10 +219,10 @@ func (e *Engine) shrink(u *user) {
 	e.resize(u)
 }
 
-// bytes is about how much memory an account holds.
+// bytes is about how much memory an account holds, beside its own place.
 func (a *account) bytes() int {
 	const placeBytes = 64
-	size := accountBytes + a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
+	size := a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
 	if a.settled != nil {
 		size += stateBytes + a.settled.Bytes()
 	}
@@ -238,9 +238,15 @@ func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 
 // evict forgets users until the rest fits. It goes round all of them like the
 // hand of a clock: who was needed since it last came by stays as it is, who
-// wasn't keeps what is recent for one round more.
+// wasn't keeps what is recent for one round more. A transaction makes it go
+// round once, so that an account larger than all the room isn't loaded for each
+// one anew; without any room nothing stays.
 func (e *Engine) evict() {
-	for passes := 3 * len(e.clock); e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
+	passes := len(e.clock)
+	if e.cfg.CacheBytes == 0 {
+		passes *= 3
+	}
+	for ; e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
 		if e.hand >= len(e.clock) {
 			e.hand = 0
 		}
