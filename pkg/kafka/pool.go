@@ -17,8 +17,8 @@ type recordPool struct {
 // maxPooled bounds how many batches' memory is kept, maxPooledRecords how large
 // one may be.
 const (
-	maxPooled        = 32
-	maxPooledRecords = 1 << 14
+	maxPooled        = 8
+	maxPooledRecords = 1 << 13
 )
 
 // GetRecords gives memory for n records.
