@@ -108,9 +108,9 @@ const storeBytes = 128 << 20
 
 // Validate refuses caches that leave no room for work.
 func (p Processing) Validate() error {
-	if room := int64(p.MemoryBytes) / 4 * 3; int64(p.CacheBytes+p.BlockCacheBytes) > room {
-		return fmt.Errorf("cache.bytes and block.cache.bytes: want at most %s together, three quarters of memory.bytes, got %s and %s; raise memory.bytes",
-			Bytes(room), p.CacheBytes, p.BlockCacheBytes)
+	if room := Bytes(p.HeapBytes() / 4 * 3); p.CacheBytes > room {
+		return fmt.Errorf("cache.bytes: want at most %s, three quarters of what memory.bytes leaves beside block.cache.bytes, got %s; raise memory.bytes",
+			room, p.CacheBytes)
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func TestWrongUse(t *testing.T) {
 		{name: "a huge file", file: "#" + strings.Repeat("x", maxSettingsFileBytes), want: `is larger than 1MiB`},
 		{name: "application id", args: "--application-id=a/b", want: `application.id: want 1 to 100 of`},
 		{name: "application id, none", args: "--application-id=", want: `application.id: want 1 to 100 of`},
-		{name: "caches without room", args: "--cache-bytes=1GiB", want: `cache.bytes and block.cache.bytes: want at most 768MiB together`},
+		{name: "caches without room", args: "--cache-bytes=1GiB", want: `cache.bytes: want at most 576MiB, three quarters`},
 		{name: "topic prefix", args: "--topic-prefix=a/", want: `topic.prefix: want at most 100 of`},
 		{name: "no copies", args: "--replication-factor=0", want: `replication.factor: want 1 or more`},
 		{name: "no port", args: "--bootstrap-servers=broker", want: `bootstrap.servers: want host:port, separated by commas, got "broker"`},
