@@ -82,11 +82,13 @@ func (v *verifier) catchUp(ctx context.Context, h *history, changelog *reader) (
 	return true, v.awaitQuiet(ctx, h, changelog)
 }
 
-// How long the changelog must bring nothing to be quiet, and for how long at
-// most that is waited for.
+// How long the changelog must bring nothing to be quiet, at least; up to which
+// time between two transactions that is longer; and for how long at most it is
+// waited for.
 const (
 	quietFor    = 100 * time.Millisecond
-	quietWithin = 2 * time.Second
+	quietUpTo   = 500 * time.Millisecond
+	quietWithin = 5 * time.Second
 )
 
 // awaitQuiet follows the changelog until nothing comes for a moment. A move of
@@ -95,7 +97,7 @@ const (
 func (v *verifier) awaitQuiet(ctx context.Context, h *history, changelog *reader) error {
 	for end := time.Now().Add(quietWithin); time.Now().Before(end); {
 		known := len(h.chain.transactions)
-		waiting, cancel := context.WithTimeout(ctx, quietFor)
+		waiting, cancel := context.WithTimeout(ctx, h.chain.pause())
 		_, err := changelog.poll(waiting, h.chain.take)
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -106,6 +108,20 @@ func (v *verifier) awaitQuiet(ctx context.Context, h *history, changelog *reader
 		}
 	}
 	return ctx.Err()
+}
+
+// pause is how long to wait for one more transaction: where the last one took
+// no records, as in a move of the watermark, the next takes about as long.
+func (c *chain) pause() time.Duration {
+	n := len(c.transactions)
+	if n < 2 || c.transactions[n-1].events > 0 {
+		return quietFor
+	}
+	gap := time.Duration(c.transactions[n-1].processedAt-c.transactions[n-2].processedAt) * time.Microsecond
+	if gap > quietUpTo {
+		return quietFor
+	}
+	return max(quietFor, 2*gap)
 }
 
 // behind says what the changelog hasn't taken of the inputs; "" for nothing.

@@ -39,13 +39,13 @@ func TestAnEventOverTooManyGrantsIsPublishedInPart(t *testing.T) {
 		load = append(load, record(event.Grants, alice, `"type":"grant","event_id":%q,"occurred_at":%d,"grant_id":%q,"amount":2`, id, at(n), id))
 	}
 	p.send(t, load)
-	p.entries(t, alice, fmt.Sprintf("%0128d", grants-1))
+	p.said(t, kafka.Entries, alice, fmt.Sprintf("%0128d", grants-1))
 	p.send(t, []trace.Record{
 		record(event.Ledger, alice, `"type":"hold","event_id":"h","occurred_at":%d,"amount":%d`, at(grants+1), 2*grants),
 		record(event.Ledger, alice, `"type":"release","event_id":"r","occurred_at":%d,"hold_id":"h"`, at(grants+2)),
 		record(event.Ledger, alice, `"type":"transfer","event_id":"t","occurred_at":%d,"to_user_id":%q,"amount":%d`, at(grants+3), bob, 2*grants),
 	})
-	for id, r := range p.entries(t, alice, "h", "r", "t") {
+	for id, r := range p.said(t, kafka.Entries, alice, "h", "r", "t") {
 		if len(r.Value) > 4<<20 || headersOf(r)[kafka.HeaderOmitted] == "" {
 			t.Errorf("the entry of %s has %d bytes and leaves out %q", id, len(r.Value), headersOf(r)[kafka.HeaderOmitted])
 		}
@@ -57,17 +57,19 @@ func TestAnEventOverTooManyGrantsIsPublishedInPart(t *testing.T) {
 		record(event.Subtracts, alice, `"type":"subtract","event_id":"late","occurred_at":%d,"amount":1`, at(grants)),
 		record(event.Subtracts, bob, `"type":"subtract","event_id":"all","occurred_at":%d,"amount":%d`, at(grants+4), 2*grants),
 	})
-	p.entries(t, bob, "all")
+	// The move of the watermark that settles all of it goes on for long.
+	p.said(t, kafka.Settled, alice, "t")
+	p.said(t, kafka.Settled, bob, "all")
 	failed, said := p.verified(t, nil)
 	if len(failed) > 0 {
 		t.Error(said)
 	}
 }
 
-// entries waits for entries of a user.
-func (p *pipeline) entries(t *testing.T, user string, ids ...string) map[string]*kgo.Record {
+// said waits for entries of a user.
+func (p *pipeline) said(t *testing.T, output kafka.Output, user string, ids ...string) map[string]*kgo.Record {
 	t.Helper()
-	topic, partition := p.options.Names.Output(kafka.Entries), kafka.PartitionOf(user, testPartitions)
+	topic, partition := p.options.Names.Output(output), kafka.PartitionOf(user, testPartitions)
 	client, err := kgo.NewClient(append(kafka.FollowerOptions(p.options.Client),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))...)
 	if err != nil {

@@ -155,8 +155,9 @@ func TestSpendingWhileProcessorsAreKilled(t *testing.T) {
 		attempts += c.attempts
 	}
 	t.Logf("%d calls with %d attempts in %s, %d kills", len(s.made), attempts, time.Since(began).Round(time.Second), kills)
-	if attempts < len(s.made)*21/20 {
-		t.Error("hardly anything was sent again")
+	// A kill meets several of the clients in the middle of a call.
+	if again := attempts - len(s.made); again < 3*kills {
+		t.Errorf("only %d calls were sent again after %d kills", again, kills)
 	}
 
 	seen := news.await(t, s.events())
