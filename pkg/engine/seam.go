@@ -89,8 +89,8 @@ type Config struct {
 	// CacheBytes bounds the accounts kept in memory.
 	CacheBytes int
 	// KeepFor is how late, in microseconds behind the watermark, an event may be
-	// that finds what it comes before in memory; 0 is 2 minutes for who wasn't
-	// needed for long, and longer for others.
+	// that finds what it comes before in memory; 0 is 2 minutes, or longer while
+	// there is room.
 	KeepFor int64
 
 	sizes sizes

@@ -21,8 +21,8 @@ type user struct {
 	// pins keeps the user in memory while the agenda names it.
 	pins  int
 	bytes int
-	// needed since eviction last came by; shrunk then, where it wasn't.
-	needed, shrunk bool
+	// needed since eviction last came by.
+	needed bool
 }
 
 // ledgerTimeline is the timeline of a (user, asset).
@@ -71,9 +71,9 @@ func (e *Engine) user(id string) *user {
 	return u
 }
 
-// Of what is settled of an account, memory keeps up to keepOps. Of who wasn't
-// needed for long it keeps, when it is full, what is not older than
-// [Config.KeepFor], and then nothing.
+// Of what is settled of an account, memory keeps up to keepOps while there is
+// room, and what is not older than [Config.KeepFor] when it gets short: more
+// accounts in memory are worth more than the past of some.
 const (
 	defaultKeepFor = 2 * 60 * 1_000_000
 	keepOps        = 4096
@@ -83,7 +83,7 @@ const (
 // there.
 func (e *Engine) spare(a *account) int {
 	n := len(a.line.Ops) - e.cfg.sizes.keep
-	if e.cfg.KeepFor > 0 {
+	if isShort := e.cfg.KeepFor > 0 || e.cached > e.cfg.CacheBytes/2; isShort {
 		n = max(n, e.old(a))
 	}
 	return min(a.open, n)
@@ -237,10 +237,10 @@ func (a *account) bytes() int {
 func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 
 // evict forgets users until the rest fits. It goes round all of them like the
-// hand of a clock: who was needed since it last came by stays as it is, who
-// wasn't keeps what is recent for one round more. A transaction makes it go
-// round once, so that an account larger than all the room isn't loaded for each
-// one anew; without any room nothing stays.
+// hand of a clock: who was needed since it last came by stays for one round
+// more, with what is recent. A transaction makes it go round once, so that an
+// account larger than all the room isn't loaded for each one anew; without any
+// room nothing stays.
 func (e *Engine) evict() {
 	passes := len(e.clock)
 	if e.cfg.CacheBytes == 0 {
@@ -251,18 +251,11 @@ func (e *Engine) evict() {
 			e.hand = 0
 		}
 		u := e.clock[e.hand]
-		if u.needed {
-			u.needed, u.shrunk = false, false
-			e.hand++
-			continue
-		}
-		if !u.shrunk {
-			u.shrunk = true
-			e.shrink(u)
-			e.hand++
-			continue
-		}
-		if u.pins > 0 {
+		if u.pins > 0 || u.needed {
+			if u.needed {
+				u.needed = false
+				e.shrink(u)
+			}
 			e.hand++
 			continue
 		}
