@@ -244,7 +244,7 @@ func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 func (e *Engine) evict() {
 	passes := len(e.clock)
 	if e.cfg.CacheBytes == 0 {
-		passes *= 3
+		passes *= 2 // who was needed goes at the second
 	}
 	for ; e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
 		if e.hand >= len(e.clock) {

@@ -101,11 +101,11 @@ func (s *spending) spoil(user string, ops []porcupine.Operation, seed uint64) (r
 		if !ok {
 			continue
 		}
-		refused++
 		if got := explain(spoiled, explainedWithin); got != porcupine.Illegal {
-			refused--
 			s.in.t.Errorf("what happened to %s at first is %s where %s", user, got, m.name)
+			continue
 		}
+		refused++
 	}
 	s.in.t.Logf("%s: %d mutants of the first %d operations are refused", user, refused, len(begin))
 	return refused

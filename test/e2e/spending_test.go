@@ -156,7 +156,7 @@ func TestSpendingWhileProcessorsAreKilled(t *testing.T) {
 	}
 	t.Logf("%d calls with %d attempts in %s, %d kills", len(s.made), attempts, time.Since(began).Round(time.Second), kills)
 	// A kill meets several of the clients in the middle of a call.
-	if again := attempts - len(s.made); again < 3*kills {
+	if again := attempts - len(s.made); again < 5*kills {
 		t.Errorf("only %d calls were sent again after %d kills", again, kills)
 	}
 
