@@ -251,14 +251,9 @@ func TestEngineThatForgetsAgreesWithOracle(t *testing.T) {
 
 // Long histories pass checkpoints, are trimmed in memory and read back.
 func TestLongHistoriesAgreeWithOracle(t *testing.T) {
-	for n := range aPart(600) {
-		s := gen.Random(*seed+n, gen.Options{TakeOvers: true, Transactions: 150})
-		cacheBytes := []int{noMemory, allMemory, recentMemory}[n%3]
-		if err := guarded(agrees(cacheBytes), s); err != nil {
-			small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(agrees(cacheBytes), s) != nil })
-			t.Fatalf("%v\n\nin the scenario\n%s\nreplay: go test ./pkg/engine -run %s -engine.seed=%d -engine.histories=1",
-				guarded(agrees(cacheBytes), small), small, t.Name(), *seed+n)
-		}
+	t.Parallel()
+	for _, cacheBytes := range []int{noMemory, allMemory, recentMemory} {
+		property(t, 600, gen.Options{TakeOvers: true, Transactions: 150}, agrees(cacheBytes))
 	}
 }
 

@@ -569,14 +569,8 @@ func TestViewAgreesWithOracle(t *testing.T) {
 }
 
 func TestViewOfLongHistoriesAgreesWithOracle(t *testing.T) {
-	for n := range aPart(1000) {
-		s := gen.Random(*seed+n, gen.Options{Transactions: 200})
-		if err := guarded(views(noMemory), s); err != nil {
-			small := gen.Shrink(s, func(s gen.Scenario) bool { return guarded(views(noMemory), s) != nil })
-			t.Fatalf("%v\n\nin the scenario\n%s\nreplay: go test ./pkg/engine -run %s -engine.seed=%d -engine.histories=1",
-				guarded(views(noMemory), small), small, t.Name(), *seed+n)
-		}
-	}
+	t.Parallel()
+	property(t, 1000, gen.Options{Transactions: 200}, views(noMemory))
 }
 
 // Where the credits of each kind of grant are counted.
