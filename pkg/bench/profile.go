@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// profiles are CPU profiles that are being taken.
+// profiles are what is being taken of processors: where CPU time goes, and what
+// memory holds at the end of that.
 type profiles struct {
 	taking sync.WaitGroup
 	// began is when the first events behind the opening were seen.
@@ -43,13 +44,16 @@ func (i *installation) profile(ctx context.Context, events int64) {
 	}
 }
 
-// take asks a processor for its profile of the next while, in the background.
+// take asks a processor for its profiles of the next while, in the background.
 func (p *profiles) take(ctx context.Context, i *installation, of *process, name string, over time.Duration) {
 	if i.Profiles == "" {
 		return
 	}
 	p.taking.Go(func() {
-		if err := fetchProfile(ctx, of.address, int(math.Ceil(over.Seconds())), filepath.Join(i.Profiles, name+".pprof")); err != nil {
+		cpu := fmt.Sprintf("profile?seconds=%d", max(1, int(math.Ceil(over.Seconds()))))
+		err := fetchProfile(ctx, of.address, cpu, filepath.Join(i.Profiles, name+".pprof"))
+		err = errors.Join(err, fetchProfile(ctx, of.address, "heap", filepath.Join(i.Profiles, name+".heap.pprof")))
+		if err != nil {
 			p.mu.Lock()
 			p.failures = append(p.failures, fmt.Errorf("profile of %s: %w", of.name, err))
 			p.mu.Unlock()
@@ -73,8 +77,8 @@ func (p *profiles) wait() error {
 	return errors.Join(p.failures...)
 }
 
-func fetchProfile(ctx context.Context, address string, seconds int, path string) (err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", address, max(1, seconds)), http.NoBody)
+func fetchProfile(ctx context.Context, address, which, path string) (err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/%s", address, which), http.NoBody)
 	if err != nil {
 		return err
 	}
