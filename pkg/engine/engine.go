@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -29,13 +30,16 @@ type Engine struct {
 	// err is a row that could not be read back; it spoils the transaction.
 	err error
 
-	users    map[string]*user
-	assets   map[string]string
-	clock    []*user
-	hand     int
-	cached   int
-	accounts []*account
-	books    []*book
+	users  map[string]*user
+	assets map[string]string
+	clock  []*user
+	hand   int
+	// cached is what memory holds of users, past what of that are events;
+	// keepFor is how long settled ones stay when it is short.
+	cached, past int
+	keepFor      int64
+	accounts     []*account
+	books        []*book
 	// windows are those in memory: open ones aren't final, used ones were
 	// touched in this transaction, shared ones by the command in hand.
 	windows            map[windowID]*openWindow
@@ -106,6 +110,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 		windows: map[windowID]*openWindow{},
 		waiting: map[string]int{},
 		key2:    make([]byte, 0, 2*event.MaxGrantRefBytes),
+		keepFor: cmp.Or(cfg.KeepFor, maxKeepFor),
 		marks: watermark.New(watermark.Config{
 			LatenessMicros: cfg.Lateness, IdleMicros: cfg.IdleTimeout, Hold: cfg.IdleHold,
 		}),

@@ -89,8 +89,8 @@ type Config struct {
 	// CacheBytes bounds the accounts kept in memory.
 	CacheBytes int
 	// KeepFor is how late, in microseconds behind the watermark, an event may be
-	// that finds what it comes before in memory; 0 is 2 minutes, or longer while
-	// there is room.
+	// that finds what it comes before in memory; 0 is a day, longer while there
+	// is room, or less where that takes more than half of CacheBytes.
 	KeepFor int64
 
 	sizes sizes

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"strings"
 
 	"highwater/pkg/event"
@@ -21,6 +20,8 @@ type user struct {
 	// pins keeps the user in memory while the agenda names it.
 	pins  int
 	bytes int
+	// past is what of bytes its accounts' events take.
+	past int
 	// needed since eviction last came by.
 	needed bool
 }
@@ -71,12 +72,15 @@ func (e *Engine) user(id string) *user {
 	return u
 }
 
-// Of what is settled of an account, memory keeps up to keepOps while there is
-// room, and what is not older than [Config.KeepFor] when it gets short: more
-// accounts in memory are worth more than the past of some.
+// Of what is settled of an account, memory keeps up to keepOps events while
+// there is room, and what is not older than keepFor when it gets short. That is
+// a day or [Config.KeepFor], and where the events of a day are too many it goes
+// down as far as to minKeepFor: what a late event needs is worth less than an
+// account, but most of the events that come late do so by less than a day.
 const (
-	defaultKeepFor = 2 * 60 * 1_000_000
-	keepOps        = 4096
+	keepOps    = 4096
+	minKeepFor = 2 * 60 * 1_000_000
+	maxKeepFor = 24 * 60 * 60 * 1_000_000
 )
 
 // spare is how many of an account's ops in memory are settled and need not stay
@@ -91,8 +95,19 @@ func (e *Engine) spare(a *account) int {
 
 // old is how many of an account's ops in memory are settled and aren't recent.
 func (e *Engine) old(a *account) int {
-	keepFor := cmp.Or(e.cfg.KeepFor, defaultKeepFor)
-	return min(a.open, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(keepFor))))
+	return min(a.open, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(e.keepFor))))
+}
+
+// balanceMemory shares memory between accounts and their events where it isn't
+// enough for both: it changes how long events stay.
+func (e *Engine) balanceMemory() {
+	switch {
+	case e.cfg.KeepFor > 0: // somebody decided
+	case e.past > e.cfg.CacheBytes/2:
+		e.keepFor = max(e.keepFor/2, minKeepFor)
+	case e.past < e.cfg.CacheBytes/8:
+		e.keepFor = min(e.keepFor*2, maxKeepFor)
+	}
 }
 
 // makeRoom forgets what need not be in memory of an account, where that is a
@@ -197,15 +212,17 @@ func (e *Engine) write(a *account) {
 
 // resize measures what a user takes in memory.
 func (e *Engine) resize(u *user) {
-	size := userBytes + len(u.id) + u.one.bytes()
+	size, past := userBytes+len(u.id)+u.one.bytes(), u.one.past()
 	for _, a := range u.more {
 		size += accountBytes + a.bytes()
+		past += a.past()
 	}
 	if u.book != nil {
 		size += accountBytes + len(u.book.orders)*orderBytes + cap(u.book.open)*(placedBytes+orderBytes)
 	}
 	e.cached += size - u.bytes
-	u.bytes = size
+	e.past += past - u.past
+	u.bytes, u.past = size, past
 }
 
 // shrink keeps only what is recent of a user's accounts.
@@ -222,7 +239,7 @@ func (e *Engine) shrink(u *user) {
 // bytes is about how much memory an account holds, beside its own place.
 func (a *account) bytes() int {
 	const placeBytes = 64
-	size := a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
+	size := a.recent.bytes() + cap(a.pending)*placeBytes + a.past() + a.line.Head.Bytes()
 	if a.settled != nil {
 		size += stateBytes + a.settled.Bytes()
 	}
@@ -231,6 +248,9 @@ func (a *account) bytes() int {
 	}
 	return size
 }
+
+// past is how much memory an account's events take.
+func (a *account) past() int { return cap(a.line.Ops) * placedBytes }
 
 // SetCacheBytes changes the bound on the accounts kept in memory; what is over
 // it goes with the next Commit.
@@ -242,6 +262,10 @@ func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 // account larger than all the room isn't loaded for each one anew; without any
 // room nothing stays.
 func (e *Engine) evict() {
+	if e.cached <= e.cfg.CacheBytes {
+		return
+	}
+	e.balanceMemory()
 	passes := len(e.clock)
 	if e.cfg.CacheBytes == 0 {
 		passes *= 2 // who was needed goes at the second
@@ -265,5 +289,6 @@ func (e *Engine) evict() {
 		e.clock = e.clock[:last]
 		delete(e.users, u.id)
 		e.cached -= u.bytes
+		e.past -= u.past
 	}
 }
