@@ -119,9 +119,10 @@ func (i *installation) total() int { return i.opened() + i.workload.Events }
 func (i *installation) fill(ctx context.Context) error {
 	began, told := time.Now(), time.Now()
 	lost := make(chan error, 1)
+	acked := func(_ *kgo.Record, err error) { keepFirst(lost, err) }
 	n := 0
 	for m := range i.load.history(&i.workload) {
-		i.produce(ctx, i.names, m, lost)
+		i.produce(ctx, i.names, m, acked)
 		if ctx.Err() != nil {
 			break
 		}
@@ -140,16 +141,20 @@ func (i *installation) fill(ctx context.Context) error {
 	return nil
 }
 
-func (i *installation) produce(ctx context.Context, names kafka.Names, m message, lost chan<- error) {
+func (i *installation) produce(ctx context.Context, names kafka.Names, m message, acked func(*kgo.Record, error)) {
 	record := &kgo.Record{Topic: names.Input(m.topic), Partition: kafka.PartitionOf(m.user, i.Partitions), Key: []byte(m.user), Value: m.value}
-	i.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
-		if err != nil {
-			select {
-			case lost <- err:
-			default: // the first one is told
-			}
-		}
-	})
+	i.client.Produce(ctx, record, acked)
+}
+
+// keepFirst keeps an error, unless there is one.
+func keepFirst(lost chan<- error, err error) {
+	if err == nil {
+		return
+	}
+	select {
+	case lost <- err:
+	default:
+	}
 }
 
 func (i *installation) flush(ctx context.Context, lost <-chan error) error {

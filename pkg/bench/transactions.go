@@ -184,26 +184,26 @@ func readAll(ctx context.Context, common []kgo.Opt, topic string, partitions int
 			missing[p] = end
 		}
 	}
-	return each(ctx, client, func(record *kgo.Record) error {
+	return each(ctx, client, silence, func(record *kgo.Record) error {
 		if record.Offset+1 >= missing[record.Partition] {
 			delete(missing, record.Partition)
 		}
 		return take(record)
-	}, func() bool { return len(missing) == 0 }, func() error { return nil })
+	}, func() bool { return len(missing) == 0 })
 }
 
-// each reads until done says so. Whatever failed says ends it.
-func each(ctx context.Context, client *kgo.Client, take func(*kgo.Record) error, done func() bool, failed func() error) error {
+// each reads until done says so, unless nothing comes for a while.
+func each(ctx context.Context, client *kgo.Client, patience time.Duration, take func(*kgo.Record) error, done func() bool) error {
 	for !done() {
-		within, cancel := context.WithTimeout(ctx, silence)
+		within, cancel := context.WithTimeout(ctx, patience)
 		fetches := client.PollFetches(within)
 		cancel()
-		if err := errors.Join(ctx.Err(), failed()); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		for _, e := range fetches.Errors() {
 			if errors.Is(e.Err, context.DeadlineExceeded) {
-				return fmt.Errorf("nothing was committed for %s", silence)
+				return fmt.Errorf("nothing was committed for %s", patience)
 			}
 			return fmt.Errorf("read %s/%d: %w", e.Topic, e.Partition, e.Err)
 		}
