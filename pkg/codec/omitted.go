@@ -60,7 +60,7 @@ func PublishedEntry(e *event.Entry) (published *event.Entry, header []byte) {
 //
 //	[{"before":{"slices":97000,"repaid":0},"after":{"slices":0,"repaid":0}}]
 func PublishedCorrection(c *event.Correction) (published *event.Correction, header []byte) {
-	cut, isCut := *c, false
+	published = c
 	for i := range c.Entries {
 		x := c.Entries[i]
 		for _, r := range []**event.Result{&x.Before, &x.After} {
@@ -71,19 +71,21 @@ func PublishedCorrection(c *event.Correction) (published *event.Correction, head
 		if x == c.Entries[i] {
 			continue
 		}
-		if !isCut {
-			isCut, cut.Entries = true, append([]event.EntryChange(nil), c.Entries...)
+		if published == c {
+			cut := *c
+			cut.Entries = append([]event.EntryChange(nil), c.Entries...)
+			published = &cut
 		}
-		cut.Entries[i] = x
+		published.Entries[i] = x
 	}
-	if !isCut {
+	if published == c {
 		return c, nil
 	}
-	said := make([]omittedChange, len(cut.Entries))
-	for i := range cut.Entries {
-		said[i] = omittedChange{omittedOf(cut.Entries[i].Before), omittedOf(cut.Entries[i].After)}
+	said := make([]omittedChange, len(published.Entries))
+	for i := range published.Entries {
+		said[i] = omittedChange{omittedOf(published.Entries[i].Before), omittedOf(published.Entries[i].After)}
 	}
-	return &cut, mustJSON(said)
+	return published, mustJSON(said)
 }
 
 // NoteOmitted takes what the header of an entry's record says into the entry.

@@ -15,6 +15,9 @@ import (
 // recall tells whether the event's id made an entry before, and whether that
 // had the same content (I3).
 func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
+	if e.remembers(u, ev) {
+		return true, true
+	}
 	e.name = appendName(e.name[:0], nameEvent, u.id, ev.ID, e.key2)
 	value, ok := e.rows.Get(e.name)
 	if !ok {
@@ -45,6 +48,24 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 		before.Asset = ev.Asset
 	}
 	return true, contentOf(&p, u.id, &before).SameContent(ev)
+}
+
+// remembers reports whether the same event is in memory. It tells nothing of one
+// that is not, or that came again with another content.
+func (e *Engine) remembers(u *user, ev *event.Event) bool {
+	a := u.account(ev.Asset)
+	if a == nil || ev.Kind.IsOrder() {
+		return false
+	}
+	at := ev.Place()
+	if a.line.Last().Before(at) {
+		return false
+	}
+	i := a.line.Find(at)
+	if i == len(a.line.Ops) || !a.line.Ops[i].IsAt(at) {
+		return false
+	}
+	return contentOf(&a.line.Ops[i], u.id, &event.Event{TimeGiven: true, Asset: a.asset}).SameContent(ev)
 }
 
 // contentOf makes the event that was placed as p; asset, source and metadata

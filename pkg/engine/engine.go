@@ -92,6 +92,7 @@ type lateWork struct {
 	ops        []event.Placed
 	stretches  []event.Stretch
 	correction event.Correction
+	own        event.Entry
 	scratch    event.Result
 	// state and chapter are for making digests.
 	state   ledger.Account

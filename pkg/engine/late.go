@@ -84,7 +84,7 @@ func (e *Engine) noteChange(step *timeline.Step) {
 // the watermark: the event itself, then due items that appeared.
 func (e *Engine) flushCorrection(a *account, op *event.Placed) {
 	l := &e.late
-	own := e.entry // the event's entry was said just now
+	l.own = e.entry // the event's entry was said just now
 	afterFinal := op.Marks.Has(event.AfterFinalMark)
 	l.correction = event.Correction{
 		Cause:  e.causeOf(op, a.head.place.Time),
@@ -98,7 +98,7 @@ func (e *Engine) flushCorrection(a *account, op *event.Placed) {
 		}
 	}
 	if op.Marks.Has(event.LateMark) && afterFinal {
-		e.saySettled(&own)
+		e.saySettled(&l.own)
 	}
 	e.settleAppeared(a)
 	l.clear()

@@ -128,9 +128,8 @@ const (
 	orderBytes   = 500
 )
 
-// account is the user's account of an asset, loaded if it exists; nil where
-// there is none yet.
-func (e *Engine) account(u *user, asset string) *account {
+// account is the user's account of an asset in memory, if it is there.
+func (u *user) account(asset string) *account {
 	if u.one.asset == asset {
 		return &u.one
 	}
@@ -138,6 +137,15 @@ func (e *Engine) account(u *user, asset string) *account {
 		if a.asset == asset {
 			return a
 		}
+	}
+	return nil
+}
+
+// account is the user's account of an asset, loaded if it exists; nil where
+// there is none yet.
+func (e *Engine) account(u *user, asset string) *account {
+	if a := u.account(asset); a != nil {
+		return a
 	}
 	e.key = appendAccountKey(e.key[:0], u.id, asset)
 	row, ok := e.rows.Get(e.key)

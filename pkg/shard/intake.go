@@ -100,13 +100,14 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 		s.positions.Advance(topic, record.Offset)
 		return true
 	}
-	rec := engine.Record{
+	rec := &s.record
+	*rec = engine.Record{
 		Input:     event.Position{Topic: topic, Partition: s.id, Offset: record.Offset},
 		ArrivedAt: event.TimeOf(record.Timestamp),
 	}
 	if topic == event.Transfers {
-		rec.Refusal = s.readRemittance(&rec, record)
-	} else if rec.Refusal = s.read(&rec, record, e); rec.Refusal == nil {
+		rec.Refusal = s.readRemittance(rec, record)
+	} else if rec.Refusal = s.read(rec, record, e); rec.Refusal == nil {
 		rec.Event = e
 	}
 	if err := s.registryErr; err != nil {
@@ -126,7 +127,7 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 		return false // the watermark's move goes on first
 	}
 	s.open.out.input = record
-	s.engine.Process(&rec)
+	s.engine.Process(rec)
 	s.positions.Advance(topic, record.Offset)
 	s.open.events++
 	s.open.inputBytes += len(record.Value)

@@ -41,7 +41,8 @@ type Shard struct {
 	skips   map[event.Position]struct{}
 
 	decoder *codec.Decoder
-	// remittance is the one being taken.
+	// record and remittance are those being taken.
+	record     engine.Record
 	remittance event.Remittance
 	// registryErr is why the decoder couldn't ask the registry.
 	registryErr error
