@@ -22,16 +22,17 @@ import (
 )
 
 type benchCommand struct {
-	Workload    string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,spend" help:"What is measured; see below."`
+	Workload    string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,restore,spend" help:"What is measured; see below."`
 	Runs        int           `name:"runs" default:"1" min:"1" max:"100" help:"How often, with the same events; medians are told."`
 	Events      int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
 	Users       int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
 	Opened      bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
 	Rates       []int         `name:"rates" help:"Events a second at which latency is measured, separated by commas; none is as the workload says."`
+	Rounds      int           `name:"rounds" default:"0" min:"0" max:"1000" help:"How often each thing happens that restore measures; 0 is as often as the workload says."`
 	RateOver    time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate."`
 	Against     against       `embed:"" prefix:"against-"`
 	Partitions  int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
-	Processors  int           `name:"processors" default:"1" min:"1" max:"64" help:"How many processors are started."`
+	Processors  int           `name:"processors" default:"0" min:"0" max:"64" help:"How many processors are started; 0 is as many as the workload says."`
 	Processor   string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
 	Compression string        `name:"compression-type" default:"none" enum:"none,lz4,snappy,zstd" help:"How the processors, and the floor, compress what they write."`
 	Seed        uint64        `name:"seed" default:"1" help:"Equal seeds make equal events."`
@@ -73,6 +74,7 @@ func (b *benchCommand) workload() bench.Workload {
 		panic(fmt.Sprintf("bench: %q is offered, and isn't there", b.Workload))
 	}
 	w.Events, w.Users, w.Opened = cmp.Or(b.Events, w.Events), cmp.Or(b.Users, w.Users), b.Opened
+	w.Processors, w.Rounds = cmp.Or(b.Processors, w.Processors), cmp.Or(b.Rounds, w.Rounds)
 	if len(b.Rates) > 0 {
 		w.Rates = b.Rates
 	}
@@ -106,7 +108,7 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	options := bench.Options{
-		Name: benchName(), Client: kafka.CommonOptions(connection, p.Logger), Partitions: b.Partitions, Processors: b.Processors, Binary: program,
+		Name: benchName(), Client: kafka.CommonOptions(connection, p.Logger), Partitions: b.Partitions, Binary: program,
 		Environ: append(p.Environ, b.environ()...), Workload: w, Seed: b.Seed, Runs: b.Runs, Over: b.RateOver, Settled: b.Settled, Compression: b.Compression,
 		BrokerPID: cmp.Or(b.BrokerPID, bench.FindBroker(ctx, b.BootstrapServers)), VerifyUpTo: b.VerifyUpTo, Profiles: b.Profile, Keep: b.Keep,
 	}

@@ -19,11 +19,10 @@ type Options struct {
 	// Client are the options every client has; see [kafka.CommonOptions].
 	Client     []kgo.Opt
 	Partitions int32
-	// Processors is how many to start, Binary their program, Environ the
-	// environment that says how to reach Kafka.
-	Processors int
-	Binary     string
-	Environ    []string
+	// Binary is the processors' program, Environ the environment that says how to
+	// reach Kafka.
+	Binary  string
+	Environ []string
 	// Floor is the command that calls [RunFloor] with the plan in a file, whose
 	// name is its last argument; empty measures no floor.
 	Floor []string
@@ -63,7 +62,7 @@ func Run(ctx context.Context, o Options, say func(format string, args ...any)) (
 		}
 	}
 	r := &Result{
-		Workload: o.Workload.Name, Seed: o.Seed, Partitions: o.Partitions, Processors: o.Processors, Settled: o.Settled, Compression: o.Compression,
+		Workload: o.Workload.Name, Seed: o.Seed, Partitions: o.Partitions, Processors: o.Workload.Processors, Settled: o.Settled, Compression: o.Compression,
 		Opened: o.Workload.Opened, Machine: thisMachine(), Runs: []*RunResult{},
 	}
 	for n := range max(1, o.Runs) {

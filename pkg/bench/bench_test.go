@@ -50,7 +50,7 @@ func TestCPU(t *testing.T) {
 func TestPrint(t *testing.T) {
 	run := func(pace float64, v Verification) *RunResult {
 		return &RunResult{
-			Events: 2_000_000, Users: 100, Pace: Pace{EventsPerSecond: pace, CPU: []CPU{{"broker", 4, 2}, {"processor-1", 2, 1}}},
+			Events: 2_000_000, Users: 100, Pace: &Pace{EventsPerSecond: pace, CPU: []CPU{{"broker", 4, 2}, {"processor-1", 2, 1}}},
 			Floor: &Pace{EventsPerSecond: 800_000}, Ratio: pace / 800_000, Memory: []Memory{{"processor-1", 3 << 20, 2 << 20}},
 			Traffic:      &Traffic{Outputs: []Topic{{Topic: "entries", Records: 1, Bytes: 90}, {Topic: "alerts"}}, Changelog: Topic{Topic: "changelog", Records: 0.1, Bytes: 10}, Bytes: 100, Stored: 120},
 			Latency:      []*Latency{newLatency(1000, time.Second, []time.Duration{2 * time.Millisecond})},
@@ -89,7 +89,7 @@ func TestPrint(t *testing.T) {
 func TestSummaryOfAnEvenNumber(t *testing.T) {
 	var runs []*RunResult
 	for _, pace := range []float64{40, 10, 20, 30} {
-		runs = append(runs, &RunResult{Pace: Pace{EventsPerSecond: pace}})
+		runs = append(runs, &RunResult{Pace: &Pace{EventsPerSecond: pace}})
 	}
 	if got := summarize(runs)[0]; got != (Figure{"throughput", "events/s", 25, 10, 40}) {
 		t.Errorf("got %+v", got)

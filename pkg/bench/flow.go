@@ -41,9 +41,9 @@ func byID() mark {
 // committed records tells when the entry of each is there.
 type flow struct {
 	*installation
-	to    kafka.Names
-	mark  mark
-	lost  chan error
+	to   kafka.Names
+	mark mark
+	lost chan error
 	// acked is told of each event that Kafka has, and when it was due.
 	acked func(*kgo.Record, time.Time)
 
@@ -58,8 +58,7 @@ type flow struct {
 	// by mu, are the others, in the order of reading.
 	open map[string]passage
 	told []passage
-	// sent and failure are guarded by mu.
-	sent    int
+	// failure, guarded by mu, is why the reading ended.
 	failure error
 }
 
@@ -114,7 +113,9 @@ func (f *flow) take(record *kgo.Record) error {
 // send sends one. A duplicate has no entry, and nobody waits for it.
 func (f *flow) send(ctx context.Context, m message, due time.Time) {
 	f.mu.Lock()
-	f.sent++
+	if f.to == f.names {
+		f.sent++
+	}
 	if !m.copied {
 		f.open[f.mark.in(m)] = passage{partition: kafka.PartitionOf(m.user, f.Partitions), due: due}
 	}

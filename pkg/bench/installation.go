@@ -43,7 +43,9 @@ type installation struct {
 	client   *kgo.Client
 	load     *load
 	// openedBy is how many events open accounts in each partition.
-	openedBy  map[int32]int64
+	openedBy map[int32]int64
+	// sent is how many events came while something was measured.
+	sent      int
 	say       func(format string, args ...any)
 	processes []*process
 	watch     *watch
@@ -86,6 +88,14 @@ func (i *installation) run(ctx context.Context) error {
 	if err := i.catchUp(ctx); err != nil {
 		return err
 	}
+	if err := i.workload.measure(i, ctx); err != nil {
+		return err
+	}
+	return i.verify(ctx)
+}
+
+// throughput is of the catch-up, and of rates behind it.
+func (i *installation) throughput(ctx context.Context) error {
 	if err := i.latencies(ctx); err != nil {
 		return err
 	}
@@ -95,10 +105,7 @@ func (i *installation) run(ctx context.Context) error {
 	if err := i.stop(); err != nil {
 		return err
 	}
-	if err := i.account(ctx); err != nil {
-		return err
-	}
-	return i.verify(ctx)
+	return i.account(ctx)
 }
 
 // isLive reports whether events happen as they are measured.
@@ -169,33 +176,48 @@ func (i *installation) flush(ctx context.Context, lost <-chan error) error {
 	}
 }
 
-// start starts the processors.
-func (i *installation) start(ctx context.Context) error {
+// start starts the processors, with more settings than they always have.
+func (i *installation) start(ctx context.Context, settings ...string) error {
+	for n := range i.workload.Processors {
+		p, err := i.startProcessor(ctx, fmt.Sprintf("processor-%d", n+1), settings...)
+		if err != nil {
+			return err
+		}
+		i.processes = append(i.processes, p)
+	}
+	return nil
+}
+
+// startProcessor starts one of this name, over the directory that has it.
+func (i *installation) startProcessor(ctx context.Context, name string, settings ...string) (*process, error) {
 	// A clock that is years ahead of history is kept out of it.
 	idlePolicy := "hold"
 	if i.isLive() {
 		idlePolicy = "clock"
 	}
-	for n := range i.Processors {
-		name := fmt.Sprintf("processor-%d", n+1)
-		address, err := freeAddress(ctx)
-		if err != nil {
-			return err
-		}
-		environ := append(slices.Clip(i.Environ),
-			"HIGHWATER_DATA_DIR="+i.dataDir(name), "HIGHWATER_LISTEN="+address, "HIGHWATER_GROUP_INSTANCE_ID=none", "HIGHWATER_LOG_LEVEL=warn",
-			"HIGHWATER_IDLE_POLICY="+idlePolicy, "HIGHWATER_APPLICATION_ID="+i.names.Application, "HIGHWATER_TOPIC_PREFIX="+i.names.Prefix)
-		if i.Profiles != "" {
-			environ = append(environ, "HIGHWATER_DEBUG_PPROF=true")
-		}
-		p, err := start(ctx, name, i.dir, environ, i.Binary)
-		if err != nil {
-			return err
-		}
-		p.address = address
-		i.processes = append(i.processes, p)
+	settings = append([]string{"HIGHWATER_GROUP_INSTANCE_ID=none", "HIGHWATER_IDLE_POLICY=" + idlePolicy}, settings...)
+	if i.Profiles != "" {
+		settings = append(settings, "HIGHWATER_DEBUG_PPROF=true")
 	}
-	return nil
+	return i.startService(ctx, name, i.Binary, settings...)
+}
+
+// startService starts a program that takes the settings of a service, on an
+// address of its own. Of a setting that is given twice the last one holds.
+func (i *installation) startService(ctx context.Context, name, binary string, settings ...string) (*process, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	environ := append(slices.Clip(i.Environ),
+		"HIGHWATER_DATA_DIR="+i.dataDir(name), "HIGHWATER_LISTEN="+address, "HIGHWATER_LOG_LEVEL=warn",
+		"HIGHWATER_APPLICATION_ID="+i.names.Application, "HIGHWATER_TOPIC_PREFIX="+i.names.Prefix)
+	p, err := start(ctx, name, i.dir, append(environ, settings...), binary)
+	if err != nil {
+		return nil, err
+	}
+	p.address = address
+	return p, nil
 }
 
 func (i *installation) dataDir(process string) string { return filepath.Join(i.dir, process) }
@@ -224,7 +246,8 @@ func (i *installation) catchUp(ctx context.Context) error {
 
 // look sees what the processors take of the machine, before they are stopped.
 func (i *installation) look() error {
-	d := &i.result.Disk
+	d := &Disk{}
+	i.result.Disk = d
 	for _, p := range i.processes {
 		i.result.Memory = append(i.result.Memory, memoryOf(p.name, p.pid()))
 		size, err := sizeOf(i.dataDir(p.name))
@@ -335,7 +358,8 @@ func (i *installation) account(ctx context.Context) error {
 		return err
 	}
 	r := i.result
-	r.Pace = newPace(s, i.watch)
+	pace := newPace(s, i.watch)
+	r.Pace = &pace
 	r.Disk.SizePerEvent = over(float64(r.Disk.Size), float64(s.taken()))
 	r.Disk.WrittenPerEvent = over(float64(r.Disk.Written), float64(s.taken()))
 	if r.Traffic, err = i.readTraffic(ctx, s); err != nil {
@@ -424,7 +448,7 @@ func (i *installation) verify(ctx context.Context) error {
 	case i.Verify == nil:
 		v.Reason = "it was not asked for"
 		return nil
-	case i.total() > i.VerifyUpTo:
+	case i.total()+i.sent > i.VerifyUpTo:
 		v.Reason = fmt.Sprintf("there are more than %d events", i.VerifyUpTo)
 		return nil
 	}

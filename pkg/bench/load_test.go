@@ -23,6 +23,7 @@ var golden = map[string]string{
 	"late-heavy": "426bb1bcb4a16fcc3318291b36234cbd127b844f1503f0951f08381d662b27b4",
 	"live":       "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
 	"scale":      "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
+	"restore":    "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
 }
 
 // TestGolden is I1.
@@ -173,9 +174,17 @@ func TestRanks(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for _, w := range []Workload{{}, {Events: 1}, {Users: 1}, {Events: maxEvents + 1, Users: 1}, {Events: 1, Users: maxUsers + 1}} {
+	for _, w := range workloads {
+		if err := w.Check(); err != nil {
+			t.Errorf("%s is refused: %v", w.Name, err)
+		}
+	}
+	for _, w := range []Workload{
+		{}, {Events: 1}, {Users: 1}, {Events: maxEvents + 1, Users: 1}, {Events: 1, Users: maxUsers + 1}, {Events: 1, Users: 1, Rates: []int{1, 0}},
+		{Name: "restore", Events: 1, Users: 1, Rates: []int{1}},
+	} {
 		if w.Check() == nil {
-			t.Errorf("%d events of %d users are accepted", w.Events, w.Users)
+			t.Errorf("%+v is accepted", w)
 		}
 	}
 	if last := epoch + maxEvents*interval; last > event.Time(1_790_000_000)*second {

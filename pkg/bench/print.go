@@ -23,8 +23,12 @@ func (r *Result) Print(to io.Writer) {
 		plain.Count(r.Partitions, "partition", "partitions"), r.Seed, plain.Count(len(r.Runs), "run", "runs"))
 	m := r.Machine
 	fmt.Fprintf(to, "machine     %s, %.1f GiB, %s; %s, %s, Kafka %s\n", plain.Count(m.Cores, "core", "cores"), float64(m.Memory)/(1<<30), m.CPU, m.OS, m.Go, m.Kafka)
+	widest := 0
 	for _, f := range r.Summary {
-		fmt.Fprintf(to, "%-36s %12s %s", f.Name, figure(f.Median), f.Unit)
+		widest = max(widest, len(f.Name))
+	}
+	for _, f := range r.Summary {
+		fmt.Fprintf(to, "%-*s %12s %s", widest, f.Name, figure(f.Median), f.Unit)
 		if len(r.Runs) > 1 {
 			fmt.Fprintf(to, " (%s to %s)", figure(f.Min), figure(f.Max))
 		}

@@ -49,10 +49,11 @@ type RunResult struct {
 	Events      int     `json:"events"`
 	Users       int     `json:"users"`
 	LoadSeconds float64 `json:"load_seconds"`
-	Pace
+	// Pace, and what belongs to it, is nil where another thing was measured.
+	*Pace
 	Memory  []Memory `json:"memory"`
-	Traffic *Traffic `json:"kafka"`
-	Disk    Disk     `json:"disk"`
+	Traffic *Traffic `json:"kafka,omitempty"`
+	Disk    *Disk    `json:"disk,omitempty"`
 	// Floor is the pace of the same protocol with the same bytes, and nothing
 	// else; Ratio is this run's events a second, as a share of the floor's.
 	Floor *Pace   `json:"floor,omitempty"`
@@ -64,6 +65,8 @@ type RunResult struct {
 	// FloorLatency is the floor's, in the order of Latency.
 	Latency      []*Latency `json:"latency,omitempty"`
 	FloorLatency []*Latency `json:"floor_latency,omitempty"`
+	// Restore is what it says, and nil where it wasn't measured.
+	Restore *Restore `json:"restore,omitempty"`
 
 	Verification Verification `json:"verification"`
 
@@ -171,54 +174,94 @@ func (r *RunResult) refused() bool { return r.Verification.Verified && !r.Verifi
 
 // figures are a run's measures by name.
 func (r *RunResult) figures() []Figure {
-	var all []Figure
-	add := func(value float64, unit, format string, args ...any) {
-		all = append(all, Figure{Name: fmt.Sprintf(format, args...), Unit: unit, Median: value})
+	var all figures
+	if r.Pace != nil {
+		all.pace("", r.Pace)
 	}
-	pace := func(of string, p *Pace) {
-		add(p.EventsPerSecond, "events/s", "%sthroughput", of)
-		for _, c := range p.CPU {
-			add(c.SecondsPerMillion, "CPU-s/M events", "%scpu of %s", of, c.Process)
-		}
-		add(p.TransactionsPerSecond, "transactions/s", "%stransactions", of)
-	}
-	pace("", &r.Pace)
 	if r.Floor != nil {
-		pace("floor: ", r.Floor)
-		add(r.Ratio, "of the floor", "ratio")
+		all.pace("floor: ", r.Floor)
+		all.add(r.Ratio, "of the floor", "ratio")
 	}
 	for _, m := range r.Memory {
-		add(float64(m.Peak)/(1<<20), "MiB", "peak memory of %s", m.Process)
-		add(float64(m.Resident)/(1<<20), "MiB", "memory of %s at the end", m.Process)
+		all.add(float64(m.Peak)/(1<<20), "MiB", "peak memory of %s", m.Process)
+		all.add(float64(m.Resident)/(1<<20), "MiB", "memory of %s at the end", m.Process)
 	}
 	if t := r.Traffic; t != nil {
 		for _, o := range append(slices.Clone(t.Outputs), t.Changelog) {
 			if o.Records > 0 {
-				add(o.Bytes, "B/event", "to Kafka, %s", o.Topic)
+				all.add(o.Bytes, "B/event", "to Kafka, %s", o.Topic)
 			}
 		}
-		add(t.Bytes, "B/event", "to Kafka")
-		add(t.Stored, "B/event", "stored in Kafka")
+		all.add(t.Bytes, "B/event", "to Kafka")
+		all.add(t.Stored, "B/event", "stored in Kafka")
 	}
-	add(r.Disk.SizePerEvent, "B/event", "on disk")
-	add(r.Disk.WrittenPerEvent, "B/event", "written to disk")
-	latency := func(of string, all []*Latency) {
-		for _, l := range all {
-			for _, q := range []struct {
-				name  string
-				value float64
-			}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
-				add(q.value, "ms", "%slatency at %d/s, %s", of, l.Rate, q.name)
-			}
-		}
+	if d := r.Disk; d != nil {
+		all.add(d.SizePerEvent, "B/event", "on disk")
+		all.add(d.WrittenPerEvent, "B/event", "written to disk")
 	}
-	latency("", r.Latency)
-	latency("floor: ", r.FloorLatency)
+	for _, l := range r.Latency {
+		all.latency("", l)
+	}
+	for _, l := range r.FloorLatency {
+		all.latency("floor: ", l)
+	}
 	if a := r.Against; a != nil {
-		add(a.EventsPerSecond, "events/s", "throughput of %d events, %d users", a.Events, a.Users)
-		add(r.Share, "of that", "share")
+		all.add(a.EventsPerSecond, "events/s", "throughput of %d events, %d users", a.Events, a.Users)
+		all.add(r.Share, "of that", "share")
+	}
+	if r.Restore != nil {
+		all.restarts("restart", r.Restore.Restarts)
+		all.restarts("rebuild", r.Restore.Rebuilds)
 	}
 	return all
+}
+
+// figures are added one after the other.
+type figures []Figure
+
+func (f *figures) add(value float64, unit, format string, args ...any) {
+	*f = append(*f, Figure{Name: fmt.Sprintf(format, args...), Unit: unit, Median: value})
+}
+
+func (f *figures) pace(of string, p *Pace) {
+	f.add(p.EventsPerSecond, "events/s", "%sthroughput", of)
+	for _, c := range p.CPU {
+		f.add(c.SecondsPerMillion, "CPU-s/M events", "%scpu of %s", of, c.Process)
+	}
+	f.add(p.TransactionsPerSecond, "transactions/s", "%stransactions", of)
+}
+
+func (f *figures) latency(of string, l *Latency) {
+	for _, q := range []struct {
+		name  string
+		value float64
+	}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
+		f.add(q.value, "ms", "%slatency at %d/s, %s", of, l.Rate, q.name)
+	}
+}
+
+// rounds are the median and the worst of what was measured several times: the
+// largest, or where more is better the smallest.
+func (f *figures) rounds(unit, name string, moreIsBetter bool, values []float64) {
+	if len(values) == 0 {
+		return
+	}
+	slices.Sort(values)
+	f.add(median(values), unit, "%s, p50", name)
+	if moreIsBetter {
+		f.add(values[0], unit, "%s, min", name)
+	} else {
+		f.add(values[len(values)-1], unit, "%s, max", name)
+	}
+}
+
+// valuesOf are one measure of each round.
+func valuesOf[T any](rounds []T, measure func(T) float64) []float64 {
+	values := make([]float64, len(rounds))
+	for i := range rounds {
+		values[i] = measure(rounds[i])
+	}
+	return values
 }
 
 // summarize gives each figure's median, and how far it spreads.
@@ -237,7 +280,10 @@ func summarize(runs []*RunResult) []Figure {
 		of := values[order[i].Name]
 		slices.SortFunc(of, cmp.Compare[float64])
 		order[i].Min, order[i].Max = of[0], of[len(of)-1]
-		order[i].Median = (of[(len(of)-1)/2] + of[len(of)/2]) / 2
+		order[i].Median = median(of)
 	}
 	return order
 }
+
+// median is that of numbers in order.
+func median(of []float64) float64 { return (of[(len(of)-1)/2] + of[len(of)/2]) / 2 }

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,13 +24,18 @@ type Workload struct {
 	// What that takes isn't measured.
 	Opened bool
 	// Rates are events a second at which latency is measured, one after the
-	// other.
+	// other, or that come while something else is.
 	Rates []int
+	// Processors is how many are started, Rounds how often what is measured
+	// happens, where it happens more than once.
+	Processors, Rounds int
 	// Against is how many users and events the same is measured with first, to
 	// compare; 0 compares with nothing.
 	Against struct{ Users, Events int }
 
 	late []lateness
+	// measure measures once the processors have taken everything.
+	measure func(*installation, context.Context) error
 }
 
 // lateness is one way to be late, and which share of the new events it takes.
@@ -49,16 +56,30 @@ const (
 // mixed is how late events of the usual mix are.
 var mixed = []lateness{{share: 0.01, by: day}, {share: 0.10, by: 30 * second, exponential: true}}
 
+// catchUp is the workload that others are made of.
+var catchUp = Workload{
+	Name: "catch-up", Events: 2_000_000, Users: 100_000, Opened: true, Exponent: 1, late: mixed, Processors: 1, measure: (*installation).throughput,
+}
+
 // workloads are those that bring events to processors.
 var workloads = []Workload{
-	{Name: "catch-up", Events: 2_000_000, Users: 100_000, Opened: true, Exponent: 1, late: mixed},
-	{Name: "uniform", Events: 2_000_000, Users: 100_000, Opened: true, late: mixed},
-	{Name: "late-heavy", Events: 2_000_000, Users: 1_000, Opened: true, Exponent: 1.2, late: []lateness{{share: 0.30, by: hour}}},
-	{Name: "live", Events: 200_000, Users: 100_000, Opened: true, Exponent: 1, late: mixed, Rates: []int{2_000, 10_000}},
-	{
-		Name: "scale", Events: 2_000_000, Users: 10_000_000, Exponent: 1, Opened: true, late: mixed,
-		Against: struct{ Users, Events int }{100_000, 2_000_000},
-	},
+	catchUp,
+	catchUp.with(func(w *Workload) { w.Name, w.Exponent = "uniform", 0 }),
+	catchUp.with(func(w *Workload) {
+		w.Name, w.Users, w.Exponent, w.late = "late-heavy", 1_000, 1.2, []lateness{{share: 0.30, by: hour}}
+	}),
+	catchUp.with(func(w *Workload) { w.Name, w.Events, w.Rates = "live", 200_000, []int{2_000, 10_000} }),
+	catchUp.with(func(w *Workload) {
+		w.Name, w.Users = "scale", 10_000_000
+		w.Against.Users, w.Against.Events = 100_000, 2_000_000
+	}),
+	catchUp.with(func(w *Workload) { w.Name, w.Rounds, w.measure = "restore", 5, (*installation).restore }),
+}
+
+// with is another workload.
+func (w Workload) with(change func(*Workload)) Workload {
+	change(&w)
+	return w
 }
 
 // WorkloadOf finds a workload by its name.
@@ -70,13 +91,17 @@ func WorkloadOf(name string) (Workload, bool) {
 	return workloads[i], true
 }
 
-// Check refuses numbers whose events couldn't be made.
+// Check refuses numbers whose events couldn't be made, or that aren't measured.
 func (w *Workload) Check() error {
-	if w.Events < 1 || w.Events > maxEvents {
+	switch {
+	case w.Events < 1 || w.Events > maxEvents:
 		return fmt.Errorf("%d events; from 1 to %d can be made", w.Events, maxEvents)
-	}
-	if w.Users < 1 || w.Users > maxUsers {
+	case w.Users < 1 || w.Users > maxUsers:
 		return fmt.Errorf("%d users; from 1 to %d can be made", w.Users, maxUsers)
+	case slices.ContainsFunc(w.Rates, func(rate int) bool { return rate < 1 }):
+		return fmt.Errorf("rates %v; each must be one event a second at least", w.Rates)
+	case w.Name == "restore" && len(w.Rates) > 0:
+		return errors.New("rates are given, but no events come while restore measures: leave them out")
 	}
 	return nil
 }
