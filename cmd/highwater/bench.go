@@ -22,13 +22,14 @@ import (
 )
 
 type benchCommand struct {
-	Workload    string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,restore,spend" help:"What is measured; see below."`
+	Workload    string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,restore,takeover,spend" help:"What is measured; see below."`
 	Runs        int           `name:"runs" default:"1" min:"1" max:"100" help:"How often, with the same events; medians are told."`
 	Events      int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
 	Users       int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
 	Opened      bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
 	Rates       []int         `name:"rates" help:"Events a second at which latency is measured, separated by commas; none is as the workload says."`
-	Rounds      int           `name:"rounds" default:"0" min:"0" max:"1000" help:"How often each thing happens that restore measures; 0 is as often as the workload says."`
+	Rounds      int           `name:"rounds" default:"0" min:"0" max:"1000" help:"How often each thing happens that restore and takeover measure; 0 is as often as the workload says."`
+	Ways        []string      `name:"ways" help:"How takeover takes partitions from processors, separated by commas; none is every way, and see below."`
 	RateOver    time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate."`
 	Against     against       `embed:"" prefix:"against-"`
 	Partitions  int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
@@ -78,6 +79,9 @@ func (b *benchCommand) workload() bench.Workload {
 	if len(b.Rates) > 0 {
 		w.Rates = b.Rates
 	}
+	if len(b.Ways) > 0 {
+		w.Ways = b.Ways
+	}
 	if w.Against.Users > 0 {
 		w.Against.Users, w.Against.Events = cmp.Or(b.Against.Users, w.Against.Users), cmp.Or(b.Against.Events, w.Against.Events)
 	}
@@ -92,6 +96,9 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 	w := b.workload()
 	if err := w.Check(); err != nil {
 		return service.Usagef("--workload: %w", err)
+	}
+	if b.Workload == "takeover" && int(b.Partitions) < w.Processors {
+		return service.Usagef("--partitions: %d; takeover needs one for each of %d processors", b.Partitions, w.Processors)
 	}
 	if b.Dump != "" {
 		return b.dump(p, &w)

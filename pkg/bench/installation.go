@@ -48,9 +48,13 @@ type installation struct {
 	sent      int
 	say       func(format string, args ...any)
 	processes []*process
-	watch     *watch
-	profiles  profiles
-	result    *RunResult
+	// static is whether processors keep their places in the group while they
+	// restart, standbys how many partitions of others each keeps warm.
+	static   bool
+	standbys int
+	watch    *watch
+	profiles profiles
+	result   *RunResult
 }
 
 // measure makes an installation, measures it, and takes it away.
@@ -176,34 +180,39 @@ func (i *installation) flush(ctx context.Context, lost <-chan error) error {
 	}
 }
 
-// start starts the processors, with more settings than they always have.
-func (i *installation) start(ctx context.Context, settings ...string) error {
+// start starts the processors.
+func (i *installation) start(ctx context.Context) error {
 	for n := range i.workload.Processors {
-		p, err := i.startProcessor(ctx, fmt.Sprintf("processor-%d", n+1), settings...)
-		if err != nil {
+		if err := i.startProcessor(ctx, fmt.Sprintf("processor-%d", n+1)); err != nil {
 			return err
 		}
-		i.processes = append(i.processes, p)
 	}
 	return nil
 }
 
-// startProcessor starts one of this name, over the directory that has it.
-func (i *installation) startProcessor(ctx context.Context, name string, settings ...string) (*process, error) {
+// startProcessor starts one, over the directory that has its name.
+func (i *installation) startProcessor(ctx context.Context, name string) error {
 	// A clock that is years ahead of history is kept out of it.
-	idlePolicy := "hold"
+	idlePolicy, instance := "hold", "none"
 	if i.isLive() {
 		idlePolicy = "clock"
 	}
-	settings = append([]string{"HIGHWATER_GROUP_INSTANCE_ID=none", "HIGHWATER_IDLE_POLICY=" + idlePolicy}, settings...)
+	if i.static {
+		instance = name
+	}
+	settings := []string{"HIGHWATER_GROUP_INSTANCE_ID=" + instance, "HIGHWATER_IDLE_POLICY=" + idlePolicy, fmt.Sprintf("HIGHWATER_STANDBYS=%d", i.standbys)}
 	if i.Profiles != "" {
 		settings = append(settings, "HIGHWATER_DEBUG_PPROF=true")
 	}
-	return i.startService(ctx, name, i.Binary, settings...)
+	p, err := i.startService(ctx, name, i.Binary, settings...)
+	if err == nil {
+		i.processes = append(i.processes, p)
+	}
+	return err
 }
 
 // startService starts a program that takes the settings of a service, on an
-// address of its own. Of a setting that is given twice the last one holds.
+// address of its own.
 func (i *installation) startService(ctx context.Context, name, binary string, settings ...string) (*process, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {

@@ -68,11 +68,26 @@ func (p *process) failed() error {
 	return p.failure
 }
 
+// tell notes that it is to end.
+func (p *process) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = true
+}
+
+// kill ends it as a crash would.
+func (p *process) kill() error {
+	p.tell()
+	if err := p.command.Process.Kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", p.name, err)
+	}
+	<-p.ended
+	return p.log.Close()
+}
+
 // stop ends it in order.
 func (p *process) stop() error {
-	p.mu.Lock()
-	p.told = true
-	p.mu.Unlock()
+	p.tell()
 	// One that has ended already can't be told.
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	select {

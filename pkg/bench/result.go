@@ -67,6 +67,8 @@ type RunResult struct {
 	FloorLatency []*Latency `json:"floor_latency,omitempty"`
 	// Restore is what it says, and nil where it wasn't measured.
 	Restore *Restore `json:"restore,omitempty"`
+	// Takeovers are those of each way.
+	Takeovers []*Takeovers `json:"takeovers,omitempty"`
 
 	Verification Verification `json:"verification"`
 
@@ -212,6 +214,9 @@ func (r *RunResult) figures() []Figure {
 	if r.Restore != nil {
 		all.restarts("restart", r.Restore.Restarts)
 		all.restarts("rebuild", r.Restore.Rebuilds)
+	}
+	for _, t := range r.Takeovers {
+		all.takeovers(t)
 	}
 	return all
 }

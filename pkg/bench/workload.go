@@ -29,6 +29,8 @@ type Workload struct {
 	// Processors is how many are started, Rounds how often what is measured
 	// happens, where it happens more than once.
 	Processors, Rounds int
+	// Ways are those in which takeover takes over; see [Ways].
+	Ways []string
 	// Against is how many users and events the same is measured with first, to
 	// compare; 0 compares with nothing.
 	Against struct{ Users, Events int }
@@ -74,6 +76,10 @@ var workloads = []Workload{
 		w.Against.Users, w.Against.Events = 100_000, 2_000_000
 	}),
 	catchUp.with(func(w *Workload) { w.Name, w.Rounds, w.measure = "restore", 5, (*installation).restore }),
+	catchUp.with(func(w *Workload) {
+		w.Name, w.Events, w.Rates, w.Ways = "takeover", 200_000, []int{200}, Ways()
+		w.Processors, w.Rounds, w.measure = 2, 20, (*installation).takeovers
+	}),
 }
 
 // with is another workload.
@@ -102,6 +108,12 @@ func (w *Workload) Check() error {
 		return fmt.Errorf("rates %v; each must be one event a second at least", w.Rates)
 	case w.Name == "restore" && len(w.Rates) > 0:
 		return errors.New("rates are given, but no events come while restore measures: leave them out")
+	case w.Name == "takeover" && len(w.Rates) != 1:
+		return fmt.Errorf("rates %v; takeover has events come at one rate", w.Rates)
+	case w.Name == "takeover" && w.Processors < 2:
+		return fmt.Errorf("processors: %d; takeover needs two at least", w.Processors)
+	case slices.ContainsFunc(w.Ways, func(way string) bool { return !slices.Contains(Ways(), way) }):
+		return fmt.Errorf("ways of takeover: %q; there are %q", w.Ways, Ways())
 	}
 	return nil
 }
