@@ -49,7 +49,7 @@ func (e *Engine) command(u *user, rec *Record) {
 	}
 	e.writeEvent(b.number, &op, ev)
 	e.rows.Set(appendPlace(commandsPrefix(b.number, op.Ref), at), nil)
-	e.writeName(e.name, b.number, at)
+	e.writeName(e.name, op.ID, b.number, at)
 
 	e.sayEntry(e.fillEvent(u.id, "", &op, r))
 	e.sayOrderCorrection(b, &op)

@@ -24,7 +24,7 @@ func (e *Engine) findParent(u *user, id string) (p parent) {
 	if !ok {
 		return p
 	}
-	where := string(value)
+	where := whereOf(value, id)
 	key, row, ok := e.eventRow(where)
 	if !ok {
 		e.fail(errCorruptKey)

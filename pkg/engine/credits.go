@@ -24,7 +24,7 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 		return false, false
 	}
 	number := numberOf(value)
-	key, row, ok := e.eventRow(string(value))
+	key, row, ok := e.eventRow(whereOf(value, ev.ID))
 	if !ok {
 		e.fail(errCorruptKey)
 		return true, false
@@ -101,7 +101,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 		op.Marks |= event.ForfeitMark
 	}
 	if e.mustWait(u, op) {
-		e.writeName(e.name, a.number, op.Place())
+		e.writeName(e.name, op.ID, a.number, op.Place())
 		e.wait(u, a, op, ev)
 		return
 	}
@@ -112,7 +112,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 		e.sayDuesBefore(a, op)
 	}
 	edits := e.decide(u, a, op)
-	e.writeName(e.name, a.number, op.Place())
+	e.writeName(e.name, op.ID, a.number, op.Place())
 	e.enter(a, op, ev, edits)
 }
 
@@ -180,7 +180,7 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 		if !addTotal(&a.credited, op) {
 			return nil
 		}
-		e.writeName(e.key, a.number, op.Place())
+		e.writeName(e.key, id, a.number, op.Place())
 		return e.wakeRevokes(u, a, id, edits)
 	case event.Subtract:
 		if addTotal(&a.debited, op) {
@@ -285,9 +285,9 @@ func (e *Engine) writeEvent(number uint64, op *event.Placed, extra *event.Event)
 	e.rows.Set(e.key, e.val)
 }
 
-// writeName takes a name for the event at a place.
-func (e *Engine) writeName(key []byte, number uint64, place event.Place) {
-	e.val = appendPlace(appendNumber(e.val[:0], number), place)
+// writeName takes a name, which id is, for the event at a place.
+func (e *Engine) writeName(key []byte, id string, number uint64, place event.Place) {
+	e.val = appendNamed(e.val[:0], id, number, place)
 	e.rows.Set(key, e.val)
 }
 

@@ -17,6 +17,8 @@ const (
 	// NamePrefix is the first byte of the rows by name: event ids, grant ids
 	// and revokes that wait for their grant. Nearly every event asks for
 	// a name that isn't there.
+	// The value is number and place of what took the name, without an id that
+	// is the name.
 	NamePrefix
 	// keyAccount: user 0 asset -> number, head, totals. A user's orders have
 	// the empty asset.
@@ -96,6 +98,14 @@ func appendSequence(b []byte, s int64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, 0x7f), uint64(s))
 }
 
+// sequenceBytes is how long a sequence is that begins with tag.
+func sequenceBytes(tag byte) int {
+	if tag == 0x80 {
+		return 1
+	}
+	return 9
+}
+
 // appendPlace appends the place of an event; of the places between events it
 // takes the beginning and the end of a time.
 func appendPlace(b []byte, p event.Place) []byte {
@@ -165,8 +175,8 @@ const (
 )
 
 // appendName appends the key of a name row. A SHA-256 of 16 bytes isn't
-// found a second time by chance or on purpose; the row's value tells the id
-// all the same.
+// found a second time by chance or on purpose; there would be no event of the
+// other id where the row's value says.
 func appendName(b []byte, what byte, user, id string, scratch []byte) []byte {
 	scratch = append(scratch[:0], what)
 	scratch = append(scratch, user...)
@@ -174,6 +184,26 @@ func appendName(b []byte, what byte, user, id string, scratch []byte) []byte {
 	scratch = append(scratch, id...)
 	sum := sha256.Sum256(scratch)
 	return append(append(b, NamePrefix), sum[:16]...)
+}
+
+// appendNamed appends the value of a name row: number and place of what took
+// the name. Where that is an event of this id, the id is left out.
+func appendNamed(b []byte, id string, number uint64, p event.Place) []byte {
+	b = appendPlace(appendNumber(b, number), p)
+	if p.ID == id && p.From == "" {
+		b = b[:len(b)-len(id)-1]
+	}
+	return b
+}
+
+// whereOf is number and place out of a name's value, as keys of events have
+// them.
+func whereOf(value []byte, id string) string {
+	const timeBytes, rankBytes = 8, 1
+	if tag := numberBytes + timeBytes; len(value) > tag && len(value) == tag+sequenceBytes(value[tag])+rankBytes {
+		return string(value) + id + "\x00"
+	}
+	return string(value)
 }
 
 func appendAccountKey(b []byte, user, asset string) []byte {

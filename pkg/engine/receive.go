@@ -38,7 +38,7 @@ func (e *Engine) receive(r *event.Remittance) {
 	for n := range r.Grants {
 		id := r.GrantID(n)
 		e.key = appendName(e.key[:0], nameGrant, u.id, id, e.key2)
-		e.writeName(e.key, a.number, at)
+		e.writeName(e.key, id, a.number, at)
 		edits = e.wakeRevokes(u, a, id, edits)
 	}
 	e.enter(a, op, &event.Event{}, edits)

@@ -212,8 +212,9 @@ func (v *View) named(what byte, user, id string) (number uint64, place event.Pla
 	if len(value) < numberBytes {
 		return 0, event.Place{}, v.ok(errCorruptKey)
 	}
+	where := whereOf(value, id)
 	number = numberOf(value)
-	if place, ok = placeIn(string(value[numberBytes:])); !ok {
+	if place, ok = placeIn(where[numberBytes:]); !ok {
 		return 0, event.Place{}, v.ok(errCorruptKey)
 	}
 	return number, place, true
