@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 
 	"highwater/pkg/event"
@@ -380,5 +379,5 @@ func (e *Engine) dropPassed() {
 }
 
 func resetResult(r *event.Result) {
-	*r = event.Result{Amount: event.NoAmount, Slices: slices.Grow(r.Slices[:0], 4), Repaid: r.Repaid[:0]}
+	r.Reset()
 }

@@ -83,6 +83,18 @@ type Result struct {
 	Order OrderChange
 }
 
+// Reset makes r the result of nothing and keeps its memory. Each step of each
+// replay begins with it, so it writes only what is there: a Result is large.
+func (r *Result) Reset() {
+	r.Outcome, r.Code = NoOutcome, NoCode
+	r.Amount, r.Shortfall, r.Undone = NoAmount, 0, 0
+	r.Slices, r.Repaid = r.Slices[:0], r.Repaid[:0]
+	r.Omitted, r.After = Omitted{}, Balances{}
+	if r.Order != (OrderChange{}) {
+		r.Order = OrderChange{}
+	}
+}
+
 // Same reports whether two results agree in everything that a correction
 // must announce. Balances are announced as stretches instead. One that was
 // published without some slices is the same as another without as many.

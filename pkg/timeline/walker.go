@@ -208,5 +208,5 @@ func (w *Walker[S, M]) due(oldState, newState M, end event.Place, step *Step) bo
 
 // clearResult empties a result and keeps its memory.
 func clearResult(r *event.Result) {
-	*r = event.Result{Amount: event.NoAmount, Slices: r.Slices[:0], Repaid: r.Repaid[:0]}
+	r.Reset()
 }
