@@ -80,7 +80,7 @@ func (e *Engine) loadOpen(b *book) {
 		if op.Kind == event.CancelAll {
 			c.result = cancelAllResult(int64(op.Amount))
 		} else {
-			ops := e.orderOps(b.number, op.Ref, event.Place{})
+			ops := e.orderOps(b.number, op.Ref(), event.Place{})
 			var o order.Order
 			for i := range ops {
 				resetResult(&c.result)

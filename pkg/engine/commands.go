@@ -26,15 +26,12 @@ func (e *Engine) command(u *user, rec *Record) {
 	if op.Kind == event.CancelAll {
 		op.Amount = 0
 	}
-	if op.Kind == event.PlaceOrder {
-		op.Terms = &event.Terms{Currency: e.keep.str(ev.Currency), Quantity: ev.Quantity, Price: ev.Price}
-	}
 	at := op.Place()
 	late := b.said && at.Before(b.head.place)
 	if late {
 		op.Marks |= event.LateMark
 	}
-	if op.Kind == event.PlaceOrder && !e.tracked(b, op.Ref).state.Live() && e.breaksOrderRule(b, &op) {
+	if op.Kind == event.PlaceOrder && !e.tracked(b, op.Ref()).state.Live() && e.breaksOrderRule(b, &op) {
 		op.Outcome, op.Code = event.Ignored, event.RiskLimited
 	}
 	r := e.newResult()
@@ -48,7 +45,7 @@ func (e *Engine) command(u *user, rec *Record) {
 		op.Amount = event.Amount(r.Order.Cancelled)
 	}
 	e.writeEvent(b.number, &op, ev)
-	e.rows.Set(appendPlace(commandsPrefix(b.number, op.Ref), at), nil)
+	e.rows.Set(appendPlace(commandsPrefix(b.number, op.Ref()), at), nil)
 	e.writeName(e.name, b.number, at)
 
 	e.sayEntry(e.fillEvent(u.id, "", &op, r))
@@ -77,7 +74,7 @@ func (b *book) find(place event.Place) int {
 // orders.
 func (e *Engine) commandOnTime(b *book, op *event.Placed, r *event.Result) {
 	if op.Kind != event.CancelAll {
-		e.step(b, e.tracked(b, op.Ref), op, r)
+		e.step(b, e.tracked(b, op.Ref()), op, r)
 		return
 	}
 	*r = cancelAllResult(0)
@@ -123,7 +120,7 @@ func (e *Engine) touchOrder(b *book, t *tracked, op *event.Placed, before *order
 func (e *Engine) commandLate(b *book, op *event.Placed, r *event.Result) {
 	counts := map[event.Place]int64{}
 	if op.Kind != event.CancelAll {
-		e.walkOrder(b, e.tracked(b, op.Ref), op, r, counts)
+		e.walkOrder(b, e.tracked(b, op.Ref()), op, r, counts)
 	} else {
 		*r = cancelAllResult(0)
 		var one event.Result

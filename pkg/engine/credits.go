@@ -51,14 +51,14 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 // stand in into already.
 func contentOf(p *event.Placed, user string, into *event.Event) *event.Event {
 	into.ID, into.User, into.Kind = p.ID, user, p.Kind
-	into.OccurredAt, into.TimeGiven, into.Sequence = p.OccurredAt, p.Marks.Has(event.TimeGivenMark), p.Sequence
-	into.Ref, into.To, into.Amount, into.Priority = p.Ref, p.To, p.Amount, p.Priority
-	into.EffectiveAt, into.ExpiresAt = p.EffectiveAt, p.ExpiresAt
+	into.OccurredAt, into.TimeGiven, into.Sequence = p.OccurredAt(), p.Marks.Has(event.TimeGivenMark), p.Sequence
+	into.Ref, into.To, into.Amount, into.Priority = p.Ref(), p.To(), p.Amount, p.Priority()
+	into.EffectiveAt, into.ExpiresAt = p.EffectiveAt(), p.ExpiresAt()
 	if p.Kind.IsOrder() || p.Kind == event.Release || p.Marks.Has(event.OpenAmountMark) {
 		into.Amount = event.NoAmount // a count or what was decided stands there
 	}
-	if p.Terms != nil {
-		into.Currency, into.Quantity, into.Price = p.Terms.Currency, p.Terms.Quantity, p.Terms.Price
+	if t := p.Terms(); t != nil {
+		into.Currency, into.Quantity, into.Price = t.Currency, t.Quantity, t.Price
 	}
 	return into
 }
@@ -124,10 +124,16 @@ func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits [
 func (e *Engine) place(rec *Record) event.Placed {
 	ev := rec.Event
 	op := event.Placed{
-		ID: e.keep.str(ev.ID), Ref: e.keep.str(ev.Ref), To: e.keep.str(ev.To),
-		Time: ev.EffectiveTime(), OccurredAt: ev.OccurredAt, EffectiveAt: ev.EffectiveAt, ExpiresAt: ev.ExpiresAt,
+		ID: e.keep.str(ev.ID), Time: ev.EffectiveTime(),
 		ArrivedAt: rec.ArrivedAt, ProcessedAt: e.now, Sequence: ev.Sequence, Offset: rec.Input.Offset,
-		Amount: ev.Amount, Priority: ev.Priority, Kind: ev.Kind,
+		Amount: ev.Amount, Kind: ev.Kind,
+	}
+	d := event.Details{
+		Ref: e.keep.str(ev.Ref), To: e.keep.str(ev.To),
+		OccurredAt: ev.OccurredAt, EffectiveAt: ev.EffectiveAt, ExpiresAt: ev.ExpiresAt, Priority: ev.Priority,
+	}
+	if op.Kind == event.PlaceOrder {
+		d.Terms = &event.Terms{Currency: e.keep.str(ev.Currency), Quantity: ev.Quantity, Price: ev.Price}
 	}
 	if ev.TimeGiven {
 		op.Marks |= event.TimeGivenMark
@@ -135,7 +141,7 @@ func (e *Engine) place(rec *Record) event.Placed {
 	if op.Time <= e.marks.At {
 		op.Marks |= event.AfterFinalMark
 	}
-	return op
+	return op.With(d)
 }
 
 // decide makes the decisions that arrival makes: whether a grant's id is
@@ -177,18 +183,18 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 
 // decideRevoke finds out whether the grant that a revoke names is known.
 func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
-	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref, e.key2)
+	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref(), e.key2)
 	where, found := e.rows.Get(e.key)
 	switch {
-	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref):
+	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref()):
 		op.Marks |= event.KnownMark
 	case !found:
-		by, timeOut := restoredBy(op.Ref)
+		by, timeOut := restoredBy(op.Ref())
 		if by == "" || timeOut { // what a transfer brings may look like the latter
-			e.waitForGrant(u, a, op, op.Ref)
+			e.waitForGrant(u, a, op, op.Ref())
 		}
 		if by != "" {
-			e.waitForGrant(u, a, op, op.Ref[:strings.LastIndexByte(op.Ref, '/')+1])
+			e.waitForGrant(u, a, op, op.Ref()[:strings.LastIndexByte(op.Ref(), '/')+1])
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (e *Engine) settleDue(a *account, place event.Place, entry *event.Entry) {
 }
 
 func (e *Engine) causeOf(op *event.Placed, headTime event.Time) event.Cause {
-	c := event.Cause{EventID: op.ID, Kind: op.Kind, OccurredAt: op.OccurredAt, Input: e.inputOf(op)}
+	c := event.Cause{EventID: op.ID, Kind: op.Kind, OccurredAt: op.OccurredAt(), Input: e.inputOf(op)}
 	if op.Marks.Has(event.LateMark) {
 		c.LateBy = int64(headTime - op.Time)
 	}

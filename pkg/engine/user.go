@@ -109,7 +109,7 @@ const (
 	userBytes    = 800 // the place of the first account is in it
 	accountBytes = 620
 	stateBytes   = 224
-	placedBytes  = 180
+	placedBytes  = 80
 	orderBytes   = 500
 )
 
@@ -223,6 +223,11 @@ func (e *Engine) shrink(u *user) {
 func (a *account) bytes() int {
 	const placeBytes = 64
 	size := a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
+	// Some ops tell what all hold.
+	const some = 8
+	for i := 0; i < len(a.line.Ops); i += some {
+		size += a.line.Ops[i].Bytes() * min(some, len(a.line.Ops)-i)
+	}
 	if a.settled != nil {
 		size += stateBytes + a.settled.Bytes()
 	}

@@ -51,7 +51,7 @@ func (e *Engine) mustWait(u *user, op *event.Placed) bool {
 	if op.Time <= e.marks.At {
 		return false
 	}
-	e.key = appendName(e.key[:0], nameEvent, u.id, op.Ref, e.key2)
+	e.key = appendName(e.key[:0], nameEvent, u.id, op.Ref(), e.key2)
 	if _, known := e.rows.Get(e.key); known {
 		return false
 	}
@@ -64,7 +64,7 @@ func (e *Engine) wait(u *user, a *account, op *event.Placed, extra *event.Event)
 	e.key = appendPlaced(e.key[:0], keyPending, a.number, at)
 	e.val = appendEventRow(e.val[:0], op, extra)
 	e.rows.Set(e.key, e.val)
-	e.key = appendChildKey(e.key[:0], u.id, op.Ref, a.number, at)
+	e.key = appendChildKey(e.key[:0], u.id, op.Ref(), a.number, at)
 	e.rows.Set(e.key, []byte(a.asset))
 	e.waiting[u.id]++
 	i, _ := slices.BinarySearchFunc(a.pending, at, event.Place.Compare)
@@ -87,7 +87,7 @@ func (e *Engine) stopWaiting(a *account, at event.Place) (op *event.Placed, extr
 		return nil, nil
 	}
 	e.rows.Delete(key)
-	e.rows.Delete(appendChildKey(nil, a.user.id, op.Ref, a.number, at))
+	e.rows.Delete(appendChildKey(nil, a.user.id, op.Ref(), a.number, at))
 	if i, found := slices.BinarySearchFunc(a.pending, at, event.Place.Compare); found {
 		a.pending = slices.Delete(a.pending, i, i+1)
 	}

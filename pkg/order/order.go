@@ -100,7 +100,7 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 	o.last = Share{}
 	r.Amount = event.NoAmount
 	if op.Kind != event.CancelAll {
-		r.Order.OrderID = op.Ref
+		r.Order.OrderID = op.Ref()
 	}
 	to := table[o.Status][op.Kind]
 	if op.Outcome == event.Ignored { // refused when it was processed
@@ -122,7 +122,7 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 			o.last.Ignored = 1
 		}
 		if op.Kind == event.PlaceOrder {
-			o.last.Currency = op.Terms.Currency
+			o.last.Currency = op.Terms().Currency
 			o.last.Ignored = 1
 		}
 		return
@@ -144,10 +144,10 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 }
 
 func (o *Order) begin(op *event.Placed) {
-	o.Status, o.Terms, o.Placed, o.UpdatedAt = event.Active, op.Terms, op.Place(), op.Time
-	notional := op.Terms.Quantity.Notional(op.Terms.Price)
-	o.last = Share{Currency: op.Terms.Currency, Tally: event.Tally{
-		Placed: 1, PlacedAmount: op.Terms.Quantity, PlacedNotional: notional,
+	o.Status, o.Terms, o.Placed, o.UpdatedAt = event.Active, op.Terms(), op.Place(), op.Time
+	notional := o.Terms.Quantity.Notional(o.Terms.Price)
+	o.last = Share{Currency: o.Terms.Currency, Tally: event.Tally{
+		Placed: 1, PlacedAmount: o.Terms.Quantity, PlacedNotional: notional,
 		LiveOrdersDelta: 1, LiveNotionalDelta: notional,
 	}}
 }

@@ -41,7 +41,9 @@ func (d *driver) appendOp(t *rapid.T) {
 	if !d.end.Before(op.Place()) {
 		op.Time++
 		if op.Kind == event.Grant {
-			op.ExpiresAt++
+			d := op.Details()
+			d.ExpiresAt++
+			op = op.With(d)
 		}
 	}
 	for d.line.Head.DueTime() <= op.Time {
