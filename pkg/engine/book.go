@@ -12,6 +12,9 @@ import (
 type book struct {
 	head
 	entryPoint
+	// place is where what was said last stands, before everything where nothing
+	// was.
+	place  event.Place
 	user   *user
 	orders map[string]*tracked
 	// open are the commands that aren't settled, in the order of their
@@ -50,7 +53,7 @@ func (e *Engine) book(u *user) *book {
 		return nil
 	}
 	b := &book{user: u, orders: map[string]*tracked{}}
-	if err := b.decode(string(row)); err != nil {
+	if err := b.decode(string(row), &b.place); err != nil {
 		e.fail(err)
 		return nil
 	}
@@ -213,7 +216,7 @@ func (e *Engine) commitBook(b *book) {
 		}
 	}
 	e.key = appendAccountKey(e.key[:0], b.user.id, "")
-	e.val = b.head.append(e.val[:0])
+	e.val = b.head.append(e.val[:0], b.place)
 	e.rows.Set(e.key, e.val)
 	e.resize(b.user)
 }

@@ -27,7 +27,7 @@ func (e *Engine) command(u *user, rec *Record) {
 		op.Amount = 0
 	}
 	at := op.Place()
-	late := b.said && at.Before(b.head.place)
+	late := at.Before(b.place)
 	if late {
 		op.Marks |= event.LateMark
 	}
@@ -39,7 +39,7 @@ func (e *Engine) command(u *user, rec *Record) {
 		e.commandLate(b, &op, r)
 	} else {
 		e.commandOnTime(b, &op, r)
-		b.said, b.head.place = true, at
+		b.place = at
 	}
 	if op.Kind == event.CancelAll {
 		op.Amount = event.Amount(r.Order.Cancelled)
@@ -176,7 +176,7 @@ func (e *Engine) walkOrder(b *book, t *tracked, op *event.Placed, own *event.Res
 	at := op.Place()
 	edit := [1]timeline.Edit{{Place: at, New: op}}
 	var none order.Order
-	_, agreed := w.Walk(&none, ops, edit[:], b.head.place, func(s *timeline.Step) {
+	_, agreed := w.Walk(&none, ops, edit[:], b.place, func(s *timeline.Step) {
 		var oldShare order.Share
 		if s.Before != nil {
 			oldShare = w.Old.Last()
@@ -238,7 +238,7 @@ func (e *Engine) noteCommand(b *book, place event.Place, id string, kind event.K
 func (e *Engine) sayOrderCorrection(b *book, op *event.Placed) {
 	l := &e.late
 	l.correction = event.Correction{
-		Cause: e.causeOf(op, b.head.place.Time), UserID: b.user.id,
+		Cause: e.causeOf(op, b.place.Time), UserID: b.user.id,
 		AfterFinal: op.Marks.Has(event.AfterFinalMark), Entries: l.changes,
 	}
 	e.sayCorrection(&l.correction, b.number)

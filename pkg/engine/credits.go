@@ -84,7 +84,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 		e.wait(u, a, op, ev)
 		return
 	}
-	if a.said && op.Place().Before(a.head.place) {
+	if a.isLate(op.Place()) {
 		op.Marks |= event.LateMark
 	} else if op.Kind.IsDebit() && op.Kind.IsConditional() {
 		// It is decided by what there is at its place.
@@ -100,7 +100,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits []timeline.Edit) {
 	e.late.edits = edits
 	at := op.Place()
-	if a.said && at.Before(a.head.place) {
+	if a.isLate(at) {
 		op.Marks |= event.LateMark
 	}
 	a.noteRecent(op)
@@ -310,7 +310,7 @@ func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 		e.makeRoom(a)
 	}
 	a.line.Append(*op)
-	a.said, a.head.place = true, op.Place()
+	a.due = nil
 	e.sayEntry(e.fillEvent(a.user.id, a.asset, op, r))
 	if op.Kind == event.Transfer && op.Outcome == event.Accepted {
 		e.remit(a, op, a.line.Head.Taken())
@@ -324,7 +324,7 @@ func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 // sayDue says a due item at the head.
 func (e *Engine) sayDue(a *account, place event.Place, r *event.Result, afterFinal bool) {
 	place.ID = strings.Clone(place.ID)
-	a.said, a.head.place = true, place
+	a.due = &place
 	e.sayEntry(e.fillDue(a.user.id, a.asset, place, r, afterFinal))
 	e.touch(a)
 }
@@ -338,7 +338,7 @@ func (e *Engine) sayDues(a *account) {
 		place, _ := a.line.Head.NextDue()
 		a.line.Head.Due(r)
 		e.sayDue(a, place, r, true)
-		e.settleDue(a, a.head.place, &e.entry)
+		e.settleDue(a, place, &e.entry)
 	}
 }
 
@@ -357,22 +357,22 @@ func (e *Engine) commitAccount(a *account) {
 	}
 	a.touched, a.written = false, false
 	e.closeSettled(a)
-	if cap(a.line.Ops) != a.sized {
+	if cap(a.line.Ops) != int(a.sized) {
 		e.makeRoom(a)
-		a.sized = cap(a.line.Ops)
+		a.sized = int32(cap(a.line.Ops))
 		e.resize(a.user)
 	}
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0])
+	e.val = a.head.append(e.val[:0], a.place())
 	e.rows.Set(e.key, e.val)
 }
 
 func (e *Engine) sayBalance(a *account) {
-	b := &e.balance
+	b, asOf := &e.balance, a.place().Time
 	*b = event.Balance{
 		UserID: a.user.id, Asset: a.asset, Balances: a.line.Head.Balances(),
-		AsOf: a.head.place.Time, NextChangeAt: event.NoTime,
-		Final: a.head.place.Time <= a.cause, Revision: a.records,
+		AsOf: asOf, NextChangeAt: event.NoTime,
+		Final: asOf <= a.cause, Revision: a.records,
 	}
 	if next, ok := a.line.Head.NextDue(); ok {
 		b.NextChangeAt = next.Time
@@ -398,7 +398,7 @@ func (e *Engine) writeChecks(number uint64, line *ledgerTimeline) {
 	}
 	for i := range line.Checks {
 		if c := &line.Checks[i]; c.Changed {
-			e.writeCheck(number, c.Place, &c.State)
+			e.writeCheck(number, line.Place(i), &c.State)
 		}
 	}
 	line.Stored()

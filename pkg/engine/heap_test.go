@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"highwater/pkg/event"
@@ -65,13 +66,16 @@ func (p *population) measure(tb testing.TB) (grown, thought float64) {
 	}
 	all := func(p *population) {
 		for i := range p.each {
-			s.now += anHour / 1000
-			s.e.Begin(s.now)
-			for _, u := range s.users {
-				p.fill(s, u, i)
-			}
-			if err := s.e.Commit(); err != nil {
-				tb.Fatal(err)
+			// The memory of a transaction isn't any user's.
+			for users := range slices.Chunk(s.users, 200) {
+				s.now += 1_000_000
+				s.e.Begin(s.now)
+				for _, u := range users {
+					p.fill(s, u, i)
+				}
+				if err := s.e.Commit(); err != nil {
+					tb.Fatal(err)
+				}
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func (e *Engine) flushCorrection(a *account, op *event.Placed) {
 	own := e.entry // the event's entry was said just now
 	afterFinal := op.Marks.Has(event.AfterFinalMark)
 	l.correction = event.Correction{
-		Cause:  e.causeOf(op, a.head.place.Time),
+		Cause:  e.causeOf(op, a.place().Time),
 		UserID: a.user.id, Asset: a.asset, AfterFinal: afterFinal,
 		Changes: l.stretches, Entries: l.changes,
 	}

@@ -258,10 +258,7 @@ func readDecimal(r *pack.Reader) (d event.Decimal) {
 // Version 2 has after that what credited is beyond 64 bits, version 3 that and
 // where the last chapter ends.
 type head struct {
-	number uint64
-	// said tells that place means something.
-	said    bool
-	place   event.Place
+	number  uint64
 	records int64
 	// Totals at face value, for amount_overflow.
 	credited, debited uint64
@@ -277,7 +274,7 @@ type head struct {
 // begins if it was made since the account was loaded.
 type lastChapter struct{ begin, end event.Place }
 
-func (h *head) append(b []byte) []byte {
+func (h *head) append(b []byte, place event.Place) []byte {
 	version := byte(headRowVersion)
 	if h.last != nil {
 		version = leftHeadRowVersion
@@ -286,12 +283,8 @@ func (h *head) append(b []byte) []byte {
 	}
 	b = append(b, version)
 	b = pack.Uint(b, h.number)
-	if h.said {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	b = appendPlaceParts(b, h.place)
+	b = append(b, flag(place != (event.Place{})))
+	b = appendPlaceParts(b, place)
 	b = pack.Uint(b, uint64(h.records))
 	b = pack.Uint(b, h.credited)
 	b = pack.Uint(b, h.debited)
@@ -304,15 +297,16 @@ func (h *head) append(b []byte) []byte {
 	return b
 }
 
-func (h *head) decode(row string) error {
+func (h *head) decode(row string, place *event.Place) error {
 	r := pack.NewReader(row)
 	version := r.Byte()
 	if version < headRowVersion || version > leftHeadRowVersion {
 		return fmt.Errorf("account row of version %d: this program reads versions %d to %d", version, headRowVersion, leftHeadRowVersion)
 	}
 	h.number = r.Uint()
-	h.said = r.Byte() == 1
-	h.place = readPlaceParts(&r)
+	if said, at := r.Byte() == 1, readPlaceParts(&r); said {
+		*place = at
+	}
 	h.records = int64(r.Uint())
 	h.credited, h.debited = r.Uint(), r.Uint()
 	if version >= wideHeadRowVersion {

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"strings"
+	"unsafe"
 
 	"highwater/pkg/event"
 	"highwater/pkg/ledger"
@@ -13,14 +14,13 @@ import (
 // needed for long first.
 type user struct {
 	id string
-	// one is the first account, in place since most users have but one; more
-	// are the others.
-	one  account
-	more []*account
-	book *book
-	// pins keeps the user in memory while the agenda names it.
-	pins  int
+	// one is the first account, in place since most users have but one; it
+	// leads to the others.
+	one   account
+	book  *book
 	bytes int
+	// pins keeps the user in memory while the agenda names it.
+	pins int32
 	// needed since eviction last came by.
 	needed bool
 }
@@ -33,29 +33,79 @@ type ledgerTimeline = timeline.Timeline[ledger.Account, *ledger.Account]
 type account struct {
 	asset string
 	user  *user
-	// touched: something was said in this transaction, last under the
-	// watermark cause.
-	touched bool
-	cause   event.Time
-	// written: its row must be written in this transaction.
-	written bool
 	head
+	line ledgerTimeline
 	// open is the index of the first op that isn't settled; settled is the
 	// state before it, where there is one.
-	open int
-	line ledgerTimeline
-	entryPoint
+	open    int
 	settled *ledger.Account
+	// due is where the last due item was said that no op said follows; nil
+	// where there is none.
+	due *event.Place
+	// seldom is nil for most.
+	seldom *seldom
+	// next is the user's next account.
+	next *account
+	entryPoint
+	// touched: something was said in this transaction, last under the
+	// watermark cause. written: its row must be written in it.
+	cause            event.Time
+	touched, written bool
+	// sized is the capacity for ops that was measured last.
+	sized int32
+}
+
+// seldom is what few accounts have.
+type seldom struct {
 	// pending are the places of its operations that wait, in their order.
 	pending []event.Place
 	// recent is what the rules of its asset look at; nil before they do.
 	recent *recent
-	// sized is the capacity for ops that was measured last.
-	sized int
 	// walked is the segment of the past in which the last late event of the
 	// transaction found its place, if it stays.
 	walked *segment
 }
+
+// rare is what is seldom of an account, made where it must be.
+func (a *account) rare() *seldom {
+	if a.seldom == nil {
+		a.seldom = &seldom{}
+	}
+	return a.seldom
+}
+
+func (a *account) pending() []event.Place {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.pending
+}
+
+func (a *account) recent() *recent {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.recent
+}
+
+func (a *account) walked() *segment {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.walked
+}
+
+// place is where what was said last stands, before everything where nothing
+// was.
+func (a *account) place() event.Place {
+	if a.due != nil {
+		return *a.due
+	}
+	return a.line.Last()
+}
+
+// isLate reports whether something said stands behind a place.
+func (a *account) isLate(at event.Place) bool { return at.Before(a.place()) }
 
 // user is the user of this id, in memory from now on.
 func (e *Engine) user(id string) *user {
@@ -99,27 +149,27 @@ func (e *Engine) old(a *account) int {
 // good part of it: else memory grows.
 func (e *Engine) makeRoom(a *account) {
 	// A segment of the past that waits to be written ends where memory begins.
-	if a.walked == nil && e.spare(a) > len(a.line.Ops)/4 {
+	if a.walked() == nil && e.spare(a) > len(a.line.Ops)/4 {
 		e.trim(a)
 	}
 }
 
 // Estimates of memory, in bytes.
 const (
-	userBytes    = 800 // the place of the first account is in it
-	accountBytes = 620
-	stateBytes   = 224
-	placedBytes  = 80
-	orderBytes   = 500
+	// What map and clock keep of the user is in it. States count themselves.
+	userBytes    = int(unsafe.Sizeof(user{})-unsafe.Sizeof(ledger.Account{})) + 64
+	accountBytes = int(unsafe.Sizeof(account{}) - unsafe.Sizeof(ledger.Account{}))
+	checkBytes   = int(unsafe.Sizeof(ledgerCheck{}) - unsafe.Sizeof(ledger.Account{}))
+	placedBytes  = int(unsafe.Sizeof(event.Placed{}))
+	placeBytes   = int(unsafe.Sizeof(event.Place{}))
+	seldomBytes  = int(unsafe.Sizeof(seldom{}) + unsafe.Sizeof(recent{}))
+	orderBytes   = 700
 )
 
 // account is the user's account of an asset, loaded if it exists; nil where
 // there is none yet.
 func (e *Engine) account(u *user, asset string) *account {
-	if u.one.asset == asset {
-		return &u.one
-	}
-	for _, a := range u.more {
+	for a := &u.one; a != nil; a = a.next {
 		if a.asset == asset {
 			return a
 		}
@@ -130,8 +180,12 @@ func (e *Engine) account(u *user, asset string) *account {
 		return nil
 	}
 	a := e.addAccount(u, asset)
-	if err := a.decode(string(row)); err != nil {
+	var place event.Place
+	if err := a.decode(string(row), &place); err != nil {
 		e.fail(err)
+	}
+	if place != (event.Place{}) && place.Due != event.AnEvent {
+		a.due = &place
 	}
 	e.loadPending(a)
 	e.loadLine(a)
@@ -146,7 +200,7 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 	a := e.addAccount(u, asset)
 	e.meta.lastNumber++
 	a.number = e.meta.lastNumber
-	a.line.Stride = e.cfg.sizes.stride
+	a.line.Stride = int16(e.cfg.sizes.stride)
 	a.line.Start(event.Place{}, &ledger.Account{})
 	return a
 }
@@ -155,8 +209,8 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 func (e *Engine) addAccount(u *user, asset string) *account {
 	a := &u.one
 	if a.user != nil {
-		a = &account{}
-		u.more = append(u.more, a)
+		a = &account{next: u.one.next}
+		u.one.next = a
 	}
 	a.user, a.asset, a.row = u, e.assetName(asset), -1
 	return a
@@ -198,7 +252,7 @@ func (e *Engine) write(a *account) {
 // resize measures what a user takes in memory.
 func (e *Engine) resize(u *user) {
 	size := userBytes + len(u.id) + u.one.bytes()
-	for _, a := range u.more {
+	for a := u.one.next; a != nil; a = a.next {
 		size += accountBytes + a.bytes()
 	}
 	if u.book != nil {
@@ -210,10 +264,7 @@ func (e *Engine) resize(u *user) {
 
 // shrink keeps only what is recent of a user's accounts.
 func (e *Engine) shrink(u *user) {
-	if u.one.user != nil {
-		e.forget(&u.one, e.old(&u.one))
-	}
-	for _, a := range u.more {
+	for a := &u.one; a != nil; a = a.next {
 		e.forget(a, e.old(a))
 	}
 	e.resize(u)
@@ -221,15 +272,20 @@ func (e *Engine) shrink(u *user) {
 
 // bytes is about how much memory an account holds, beside its own place.
 func (a *account) bytes() int {
-	const placeBytes = 64
-	size := a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
+	size := cap(a.line.Ops)*placedBytes + cap(a.line.Checks)*checkBytes + a.line.Head.Bytes()
 	// Some ops tell what all hold.
 	const some = 8
-	for i := 0; i < len(a.line.Ops); i += some {
-		size += a.line.Ops[i].Bytes() * min(some, len(a.line.Ops)-i)
+	for i := len(a.line.Ops) - 1; i >= 0; i -= some {
+		size += a.line.Ops[i].Bytes() * min(some, i+1)
 	}
 	if a.settled != nil {
-		size += stateBytes + a.settled.Bytes()
+		size += a.settled.Bytes()
+	}
+	if a.due != nil {
+		size += placeBytes
+	}
+	if s := a.seldom; s != nil {
+		size += seldomBytes + cap(s.pending)*placeBytes + s.recent.bytes()
 	}
 	for i := range a.line.Checks {
 		size += a.line.Checks[i].State.Bytes()
