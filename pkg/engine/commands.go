@@ -14,7 +14,7 @@ func (e *Engine) command(u *user, rec *Record) {
 	b := e.book(u)
 	if b == nil {
 		e.meta.lastNumber++
-		b = &book{user: u, orders: map[string]*tracked{}, head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
+		b = &book{user: u, head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
 		u.book = b
 	}
 	if !b.touched {
@@ -79,7 +79,9 @@ func (e *Engine) commandOnTime(b *book, op *event.Placed, r *event.Result) {
 	}
 	*r = cancelAllResult(0)
 	var one event.Result
-	for _, id := range e.live(b) {
+	ids := e.live(b)
+	slices.Sort(ids) // as they stand in memory
+	for _, id := range ids {
 		e.step(b, e.tracked(b, id), op, &one)
 		r.Order.Cancelled++
 	}
@@ -105,7 +107,10 @@ func (e *Engine) count(t *tracked, op *event.Placed, share order.Share, sign int
 
 // touchOrder puts an order among those that Commit writes, after a command.
 func (e *Engine) touchOrder(b *book, t *tracked, op *event.Placed, before *order.Order) {
-	t.touched = true
+	if t.said == nil {
+		said := *before
+		t.said = &said
+	}
 	if !before.LooksLike(&t.state) {
 		t.cause = e.cause
 	}
@@ -145,7 +150,7 @@ func (e *Engine) liveAround(b *book, t event.Time) []string {
 	prefix := appendNumbered(nil, keyOrder, b.number)
 	for key, row := range e.rows.Scan(prefix, behind(prefix)) {
 		id := string(key[len(prefix):])
-		if b.orders[id] != nil {
+		if _, known := b.order(id); known {
 			continue // memory knows better
 		}
 		var o orderRow
@@ -157,9 +162,9 @@ func (e *Engine) liveAround(b *book, t event.Time) []string {
 			ids = append(ids, id)
 		}
 	}
-	for id, o := range b.orders {
+	for _, o := range b.orders {
 		if o.first <= t && (o.state.Live() || o.ended >= t) {
-			ids = append(ids, id)
+			ids = append(ids, o.id)
 		}
 	}
 	slices.Sort(ids)

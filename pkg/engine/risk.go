@@ -125,7 +125,7 @@ func (e *Engine) breaksOrderRule(b *book, op *event.Placed) bool {
 		}
 	}
 	if p.MaxOrderNotional != (event.Decimal{}) {
-		notional := op.Terms().Quantity.Notional(op.Terms().Price)
+		notional := op.Terms().Notional()
 		if notional.Cmp(p.MaxOrderNotional) > 0 {
 			e.hit(event.OrderNotionalLimit, "the order's notional passes the limit", notional.String(), p.MaxOrderNotional.String())
 		}

@@ -141,8 +141,12 @@ func (e *Engine) spare(a *account) int {
 
 // old is how many of an account's ops in memory are settled and aren't recent.
 func (e *Engine) old(a *account) int {
-	keepFor := cmp.Or(e.cfg.KeepFor, defaultKeepFor)
-	return min(a.open, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(keepFor))))
+	return min(a.open, a.line.Find(event.EndOf(e.oldTo())))
+}
+
+// oldTo is the end of what isn't recent.
+func (e *Engine) oldTo() event.Time {
+	return e.meta.settledTo - event.Time(cmp.Or(e.cfg.KeepFor, defaultKeepFor))
 }
 
 // makeRoom forgets what need not be in memory of an account, where that is a
@@ -163,7 +167,10 @@ const (
 	placedBytes  = int(unsafe.Sizeof(event.Placed{}))
 	placeBytes   = int(unsafe.Sizeof(event.Place{}))
 	seldomBytes  = int(unsafe.Sizeof(seldom{}) + unsafe.Sizeof(recent{}))
-	orderBytes   = 700
+	bookBytes    = int(unsafe.Sizeof(book{}))
+	openBytes    = int(unsafe.Sizeof(openCommand{}))
+	// Terms and the id are in it.
+	orderBytes = int(unsafe.Sizeof(tracked{})+unsafe.Sizeof(event.Terms{})) + 16
 )
 
 // account is the user's account of an asset, loaded if it exists; nil where
@@ -256,16 +263,19 @@ func (e *Engine) resize(u *user) {
 		size += accountBytes + a.bytes()
 	}
 	if u.book != nil {
-		size += accountBytes + len(u.book.orders)*orderBytes + cap(u.book.open)*(placedBytes+orderBytes)
+		size += u.book.bytes()
 	}
 	e.cached += size - u.bytes
 	u.bytes = size
 }
 
-// shrink keeps only what is recent of a user's accounts.
+// shrink keeps only what is recent of a user's accounts and orders.
 func (e *Engine) shrink(u *user) {
 	for a := &u.one; a != nil; a = a.next {
 		e.forget(a, e.old(a))
+	}
+	if u.book != nil {
+		u.book.keep(func(t *tracked) bool { return t.state.UpdatedAt > e.oldTo() })
 	}
 	e.resize(u)
 }

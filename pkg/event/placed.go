@@ -78,6 +78,9 @@ type Terms struct {
 	Price    Decimal
 }
 
+// Notional is what the order is worth.
+func (t *Terms) Notional() Decimal { return t.Quantity.Notional(t.Price) }
+
 // Marks are facts about a placed event, one bit each.
 type Marks uint16
 
