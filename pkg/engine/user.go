@@ -283,10 +283,10 @@ func (e *Engine) shrink(u *user) {
 // bytes is about how much memory an account holds, beside its own place.
 func (a *account) bytes() int {
 	size := cap(a.line.Ops)*placedBytes + cap(a.line.Checks)*checkBytes + a.line.Head.Bytes()
-	// Some ops tell what all hold.
-	const some = 8
-	for i := len(a.line.Ops) - 1; i >= 0; i -= some {
-		size += a.line.Ops[i].Bytes() * min(some, i+1)
+	// A few ops tell what all hold.
+	apart := len(a.line.Ops)/16 + 1
+	for i := len(a.line.Ops) - 1; i >= 0; i -= apart {
+		size += a.line.Ops[i].Bytes() * min(apart, i+1)
 	}
 	if a.settled != nil {
 		size += a.settled.Bytes()
