@@ -94,8 +94,8 @@ func (g *agenda) pop() appointment {
 // account.
 func (e *Engine) wake(a *account) (event.Place, bool) {
 	at, ok := a.nextToSettle()
-	if len(a.pending) > 0 && (!ok || a.pending[0].Before(at)) {
-		return a.pending[0], true
+	if p := a.pending(); len(p) > 0 && (!ok || p[0].Before(at)) {
+		return p[0], true
 	}
 	return at, ok
 }
@@ -316,7 +316,7 @@ func (e *Engine) keepAppointments(to event.Time) bool {
 		}
 		switch at, ok := e.wake(p.account); {
 		case !ok || at != p.at: // it vanished
-		case len(p.account.pending) > 0 && p.account.pending[0] == at:
+		case len(p.account.pending()) > 0 && p.account.pending()[0] == at:
 			e.giveUp(p.account)
 		default:
 			e.settleNext(p.account)
@@ -365,7 +365,7 @@ func (e *Engine) settleNext(a *account) {
 	place, _ := a.line.Head.NextDue()
 	a.line.Head.Due(r)
 	e.sayDue(a, place, r, false)
-	e.settleDue(a, a.head.place, &e.entry)
+	e.settleDue(a, a.place(), &e.entry)
 }
 
 // dropPassed deletes the due rows of buckets that the watermark has left.

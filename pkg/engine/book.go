@@ -12,8 +12,12 @@ import (
 type book struct {
 	head
 	entryPoint
-	user   *user
-	orders map[string]*tracked
+	// place is where what was said last stands, before everything where nothing
+	// was.
+	place event.Place
+	user  *user
+	// orders are those in memory, by id: most users have but a few.
+	orders []*tracked
 	// open are the commands that aren't settled, in the order of their
 	// places, with what stands of them now.
 	open []openCommand
@@ -31,11 +35,10 @@ type openCommand struct {
 type tracked struct {
 	orderRow
 	id string
-	// stored is the order as published last.
-	stored order.Order
-	// touched: a command concerned it in this transaction, last under cause.
-	touched bool
-	cause   event.Time
+	// said is the order as published last, where a command concerned it in this
+	// transaction, last under cause; else nil.
+	said  *order.Order
+	cause event.Time
 }
 
 // book is the user's order book, loaded if it exists; nil where there is none
@@ -49,8 +52,8 @@ func (e *Engine) book(u *user) *book {
 	if !ok {
 		return nil
 	}
-	b := &book{user: u, orders: map[string]*tracked{}}
-	if err := b.decode(string(row)); err != nil {
+	b := &book{user: u}
+	if err := b.decode(string(row), &b.place); err != nil {
 		e.fail(err)
 		return nil
 	}
@@ -80,7 +83,7 @@ func (e *Engine) loadOpen(b *book) {
 		if op.Kind == event.CancelAll {
 			c.result = cancelAllResult(int64(op.Amount))
 		} else {
-			ops := e.orderOps(b.number, op.Ref, event.Place{})
+			ops := e.orderOps(b.number, op.Ref(), event.Place{})
 			var o order.Order
 			for i := range ops {
 				resetResult(&c.result)
@@ -142,8 +145,9 @@ func (e *Engine) commands(number uint64, orderID string) []event.Placed {
 
 // tracked is one order of a book, known or not.
 func (e *Engine) tracked(b *book, id string) *tracked {
-	if t := b.orders[id]; t != nil {
-		return t
+	i, known := b.order(id)
+	if known {
+		return b.orders[i]
 	}
 	t := &tracked{id: strings.Clone(id)}
 	t.first, t.ended = event.MaxTime, event.NoTime
@@ -153,12 +157,17 @@ func (e *Engine) tracked(b *book, id string) *tracked {
 			e.fail(err)
 		}
 	}
-	t.stored = t.state
-	b.orders[t.id] = t
+	b.orders = slices.Insert(b.orders, i, t)
 	return t
 }
 
-// live are the ids of the user's live orders.
+// order is the index of the order of this id, or where it belongs, and whether
+// it is in memory.
+func (b *book) order(id string) (int, bool) {
+	return slices.BinarySearchFunc(b.orders, id, func(t *tracked, id string) int { return strings.Compare(t.id, id) })
+}
+
+// live are the ids of the user's live orders, in the order they were placed.
 func (e *Engine) live(b *book) []string {
 	var ids []string
 	prefix := appendNumbered(nil, keyLive, b.number)
@@ -193,34 +202,44 @@ func (e *Engine) moveLive(b *book, t *tracked, before *order.Order) {
 // commitBook publishes the orders that changed and writes them.
 func (e *Engine) commitBook(b *book) {
 	b.touched = false
-	ids := make([]string, 0, len(b.orders))
-	for id, t := range b.orders {
-		if t.touched {
-			ids = append(ids, id)
+	for _, t := range b.orders {
+		if t.said == nil {
+			continue
 		}
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		t := b.orders[id]
-		t.touched = false
 		e.cause = t.cause
 		e.sayOrder(b, t)
+		t.said = nil
 		e.key = appendOrderKey(e.key[:0], b.number, t.id)
 		e.val = t.orderRow.append(e.val[:0])
 		e.rows.Set(e.key, e.val)
-		if !t.state.Live() {
-			delete(b.orders, id)
-		}
 	}
+	b.keep(func(t *tracked) bool { return t.state.Live() })
 	e.key = appendAccountKey(e.key[:0], b.user.id, "")
-	e.val = b.head.append(e.val[:0])
+	e.val = b.head.append(e.val[:0], b.place)
 	e.rows.Set(e.key, e.val)
 	e.resize(b.user)
 }
 
+// keep forgets all orders but some: rows bring them back.
+func (b *book) keep(some func(*tracked) bool) {
+	b.orders = slices.DeleteFunc(b.orders, func(t *tracked) bool { return !some(t) })
+	if len(b.orders) == 0 {
+		b.orders = nil
+	}
+}
+
+// bytes is about how much memory a book holds.
+func (b *book) bytes() int {
+	size := bookBytes + cap(b.orders)*8 + len(b.orders)*orderBytes + cap(b.open)*openBytes
+	for i := range b.open {
+		size += b.open[i].op.Bytes()
+	}
+	return size
+}
+
 // sayOrder publishes an order that isn't as it was published last.
 func (e *Engine) sayOrder(b *book, t *tracked) {
-	if t.stored.LooksLike(&t.state) {
+	if t.said.LooksLike(&t.state) {
 		return
 	}
 	s := event.OrderState{UserID: b.user.id, OrderID: t.id, Revision: t.records, Gone: !t.state.Live()}
@@ -229,7 +248,6 @@ func (e *Engine) sayOrder(b *book, t *tracked) {
 		s.Status, s.PlacedAt, s.UpdatedAt = o.Status, o.Placed.Time, o.UpdatedAt
 	}
 	t.records++
-	t.stored = t.state
 	s.Stamp = e.stamp(orderStates)
 	e.sink.OrderState(&s)
 }
@@ -241,7 +259,9 @@ func (e *Engine) settleCommand(b *book, to event.Time) {
 	}
 	c := &b.open[0]
 	e.saySettled(e.fillEvent(b.user.id, "", &c.op, &c.result))
-	b.open = slices.Delete(b.open, 0, 1)
+	if b.open = slices.Delete(b.open, 0, 1); len(b.open) == 0 {
+		b.open = nil
+	}
 }
 
 func cancelAllResult(count int64) event.Result {

@@ -118,12 +118,12 @@ func (e *Engine) trim(a *account) {
 	e.anchor(a)
 	c := &e.late.chapter
 	if !e.openTail(a, c) {
-		c.start(&a.line.Checks[0])
+		c.start(&a.line, 0)
 	}
-	last := &a.line.Checks[drop]
-	e.compile(a.number, c, &a.line, drop, last.Index, last.Place, 0)
+	n = int(a.line.Checks[drop].Index)
+	e.compile(a.number, c, &a.line, drop, n, a.line.Place(drop), 0)
 	a.last = &lastChapter{c.begin, c.end}
-	e.forget(a, last.Index)
+	e.forget(a, n)
 }
 
 // forget forgets the oldest events in memory of an account, without a digest:
@@ -138,8 +138,7 @@ func (e *Engine) forget(a *account, n int) {
 // isn't written: what lies before it can be read up to there.
 func (e *Engine) anchor(a *account) {
 	if a.line.Loose() {
-		first := &a.line.Checks[0]
-		e.writeCheck(a.number, first.Place, &first.State)
+		e.writeCheck(a.number, a.line.Begin, &a.line.Checks[0].State)
 		a.line.Anchor()
 	}
 }
@@ -148,7 +147,7 @@ func (e *Engine) anchor(a *account) {
 // where there is none, or it is full.
 func (e *Engine) openTail(a *account, c *chapter) bool {
 	last := a.last
-	if last == nil || last.end != a.line.Checks[0].Place {
+	if last == nil || last.end != a.line.Begin {
 		return false
 	}
 	e.key = appendPlaced(e.key[:0], keyChapter, a.number, last.begin)
@@ -168,9 +167,10 @@ func (e *Engine) openTail(a *account, c *chapter) bool {
 }
 
 // start makes c a chapter that begins at a checkpoint and has nothing yet.
-func (c *chapter) start(check *ledgerCheck) {
-	c.begin, c.end, c.ops, c.shift = check.Place, check.Place, 0, nil
-	c.digest.Begin(&check.State, check.Place.Time)
+func (c *chapter) start(line *ledgerTimeline, check int) {
+	at := line.Place(check)
+	c.begin, c.end, c.ops, c.shift = at, at, 0, nil
+	c.digest.Begin(&line.Checks[check].State, at.Time)
 }
 
 // compile makes the stretches of a line behind its first checks into chapters,
@@ -180,17 +180,17 @@ func (e *Engine) compile(number uint64, c *chapter, line *ledgerTimeline, checks
 	state := &e.late.state
 	state.CopyFrom(&line.Checks[0].State)
 	for i := range checks {
-		check := &line.Checks[i]
-		if c.ops >= e.cfg.sizes.chapter && ops-check.Index >= rest {
+		from := int(line.Checks[i].Index)
+		if c.ops >= e.cfg.sizes.chapter && ops-from >= rest {
 			e.writeChapter(number, c)
-			c.start(check)
+			c.start(line, i)
 		}
 		next, to := end, ops
 		if i+1 < checks {
-			next, to = line.Checks[i+1].Place, line.Checks[i+1].Index
+			next, to = line.Place(i+1), int(line.Checks[i+1].Index)
 		}
-		c.digest.Extend(state, line.Ops[check.Index:to], &e.late.scratch)
-		c.ops += to - check.Index
+		c.digest.Extend(state, line.Ops[from:to], &e.late.scratch)
+		c.ops += to - from
 		c.end = next
 	}
 	e.writeChapter(number, c)

@@ -14,7 +14,7 @@ func (e *Engine) command(u *user, rec *Record) {
 	b := e.book(u)
 	if b == nil {
 		e.meta.lastNumber++
-		b = &book{user: u, orders: map[string]*tracked{}, head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
+		b = &book{user: u, head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
 		u.book = b
 	}
 	if !b.touched {
@@ -26,15 +26,12 @@ func (e *Engine) command(u *user, rec *Record) {
 	if op.Kind == event.CancelAll {
 		op.Amount = 0
 	}
-	if op.Kind == event.PlaceOrder {
-		op.Terms = &event.Terms{Currency: e.keep.str(ev.Currency), Quantity: ev.Quantity, Price: ev.Price}
-	}
 	at := op.Place()
-	late := b.said && at.Before(b.head.place)
+	late := at.Before(b.place)
 	if late {
 		op.Marks |= event.LateMark
 	}
-	if op.Kind == event.PlaceOrder && !e.tracked(b, op.Ref).state.Live() && e.breaksOrderRule(b, &op) {
+	if op.Kind == event.PlaceOrder && !e.tracked(b, op.Ref()).state.Live() && e.breaksOrderRule(b, &op) {
 		op.Outcome, op.Code = event.Ignored, event.RiskLimited
 	}
 	r := e.newResult()
@@ -42,13 +39,13 @@ func (e *Engine) command(u *user, rec *Record) {
 		e.commandLate(b, &op, r)
 	} else {
 		e.commandOnTime(b, &op, r)
-		b.said, b.head.place = true, at
+		b.place = at
 	}
 	if op.Kind == event.CancelAll {
 		op.Amount = event.Amount(r.Order.Cancelled)
 	}
 	e.writeEvent(b.number, &op, ev)
-	e.rows.Set(appendPlace(commandsPrefix(b.number, op.Ref), at), nil)
+	e.rows.Set(appendPlace(commandsPrefix(b.number, op.Ref()), at), nil)
 	e.writeName(e.name, op.ID, b.number, at)
 
 	e.sayEntry(e.fillEvent(u.id, "", &op, r))
@@ -77,12 +74,14 @@ func (b *book) find(place event.Place) int {
 // orders.
 func (e *Engine) commandOnTime(b *book, op *event.Placed, r *event.Result) {
 	if op.Kind != event.CancelAll {
-		e.step(b, e.tracked(b, op.Ref), op, r)
+		e.step(b, e.tracked(b, op.Ref()), op, r)
 		return
 	}
 	*r = cancelAllResult(0)
 	var one event.Result
-	for _, id := range e.live(b) {
+	ids := e.live(b)
+	slices.Sort(ids) // as they stand in memory
+	for _, id := range ids {
 		e.step(b, e.tracked(b, id), op, &one)
 		r.Order.Cancelled++
 	}
@@ -108,7 +107,10 @@ func (e *Engine) count(t *tracked, op *event.Placed, share order.Share, sign int
 
 // touchOrder puts an order among those that Commit writes, after a command.
 func (e *Engine) touchOrder(b *book, t *tracked, op *event.Placed, before *order.Order) {
-	t.touched = true
+	if t.said == nil {
+		said := *before
+		t.said = &said
+	}
 	if !before.LooksLike(&t.state) {
 		t.cause = e.cause
 	}
@@ -123,7 +125,7 @@ func (e *Engine) touchOrder(b *book, t *tracked, op *event.Placed, before *order
 func (e *Engine) commandLate(b *book, op *event.Placed, r *event.Result) {
 	counts := map[event.Place]int64{}
 	if op.Kind != event.CancelAll {
-		e.walkOrder(b, e.tracked(b, op.Ref), op, r, counts)
+		e.walkOrder(b, e.tracked(b, op.Ref()), op, r, counts)
 	} else {
 		*r = cancelAllResult(0)
 		var one event.Result
@@ -148,7 +150,7 @@ func (e *Engine) liveAround(b *book, t event.Time) []string {
 	prefix := appendNumbered(nil, keyOrder, b.number)
 	for key, row := range e.rows.Scan(prefix, behind(prefix)) {
 		id := string(key[len(prefix):])
-		if b.orders[id] != nil {
+		if _, known := b.order(id); known {
 			continue // memory knows better
 		}
 		var o orderRow
@@ -160,9 +162,9 @@ func (e *Engine) liveAround(b *book, t event.Time) []string {
 			ids = append(ids, id)
 		}
 	}
-	for id, o := range b.orders {
+	for _, o := range b.orders {
 		if o.first <= t && (o.state.Live() || o.ended >= t) {
-			ids = append(ids, id)
+			ids = append(ids, o.id)
 		}
 	}
 	slices.Sort(ids)
@@ -179,7 +181,7 @@ func (e *Engine) walkOrder(b *book, t *tracked, op *event.Placed, own *event.Res
 	at := op.Place()
 	edit := [1]timeline.Edit{{Place: at, New: op}}
 	var none order.Order
-	_, agreed := w.Walk(&none, ops, edit[:], b.head.place, func(s *timeline.Step) {
+	_, agreed := w.Walk(&none, ops, edit[:], b.place, func(s *timeline.Step) {
 		var oldShare order.Share
 		if s.Before != nil {
 			oldShare = w.Old.Last()
@@ -241,7 +243,7 @@ func (e *Engine) noteCommand(b *book, place event.Place, id string, kind event.K
 func (e *Engine) sayOrderCorrection(b *book, op *event.Placed) {
 	l := &e.late
 	l.correction = event.Correction{
-		Cause: e.causeOf(op, b.head.place.Time), UserID: b.user.id,
+		Cause: e.causeOf(op, b.place.Time), UserID: b.user.id,
 		AfterFinal: op.Marks.Has(event.AfterFinalMark), Entries: l.changes,
 	}
 	e.sayCorrection(&l.correction, b.number)

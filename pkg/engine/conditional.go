@@ -65,7 +65,7 @@ func reject(op *event.Placed, code event.Code) { op.Outcome, op.Code = event.Rej
 // decideChild decides a capture, release or refund. Of what it changes in the
 // events known before, it returns the edits.
 func (e *Engine) decideChild(u *user, a *account, op *event.Placed, edits []timeline.Edit) []timeline.Edit {
-	p := e.findParent(u, op.Ref)
+	p := e.findParent(u, op.Ref())
 	isHold := p.op.Kind == event.Hold
 	switch {
 	case !p.found || !p.hasAsset(a):
@@ -84,7 +84,7 @@ func (e *Engine) decideChild(u *user, a *account, op *event.Placed, edits []time
 
 // decideHeld decides a capture or release of an accepted hold.
 func (e *Engine) decideHeld(u *user, a *account, op *event.Placed, hold *parent, edits []timeline.Edit) []timeline.Edit {
-	use := e.use(a, op.Ref)
+	use := e.use(a, op.Ref())
 	left := hold.op.Amount - use.captured
 	if use.released {
 		left = 0
@@ -92,14 +92,14 @@ func (e *Engine) decideHeld(u *user, a *account, op *event.Placed, hold *parent,
 	switch {
 	case left == 0:
 		reject(op, event.HoldResolved)
-	case hold.op.ExpiresAt != event.NoTime && op.Time >= hold.op.ExpiresAt:
+	case hold.op.ExpiresAt() != event.NoTime && op.Time >= hold.op.ExpiresAt():
 		reject(op, event.HoldIsExpired)
 	case op.Kind == event.Capture && op.Amount != event.NoAmount && op.Amount > left:
 		reject(op, event.ExceedsHeld)
 	case op.Kind == event.Release:
 		op.Outcome, op.Amount = event.Accepted, left
 		use.released = true
-		e.setUse(a, op.Ref, use)
+		e.setUse(a, op.Ref(), use)
 		return e.wakeRevokes(u, a, op.ID+"/", edits)
 	default:
 		op.Outcome = event.Accepted
@@ -108,8 +108,8 @@ func (e *Engine) decideHeld(u *user, a *account, op *event.Placed, hold *parent,
 			op.Marks |= event.OpenAmountMark
 		}
 		use.captured += op.Amount
-		e.setUse(a, op.Ref, use)
-		e.key = appendCaptureKey(e.key[:0], a.number, op.Ref, op.Place())
+		e.setUse(a, op.Ref(), use)
+		e.key = appendCaptureKey(e.key[:0], a.number, op.Ref(), op.Place())
 		e.val = appendCaptureRow(e.val[:0], op.Amount)
 		e.rows.Set(e.key, e.val)
 	}
@@ -119,10 +119,10 @@ func (e *Engine) decideHeld(u *user, a *account, op *event.Placed, hold *parent,
 // decideRefund decides a refund of an accepted spend or hold. The first
 // accepted one makes what it refunds remember what it drew.
 func (e *Engine) decideRefund(u *user, a *account, op *event.Placed, of *parent, edits []timeline.Edit) []timeline.Edit {
-	use := e.use(a, op.Ref)
+	use := e.use(a, op.Ref())
 	taken := of.op.Amount
 	if of.op.Kind == event.Hold {
-		taken = e.capturedBefore(a, op.Ref, op.Place())
+		taken = e.capturedBefore(a, op.Ref(), op.Place())
 	}
 	left := max(taken-use.refunded, 0)
 	switch {
@@ -139,7 +139,7 @@ func (e *Engine) decideRefund(u *user, a *account, op *event.Placed, of *parent,
 		op.Marks |= event.OpenAmountMark
 	}
 	use.refunded += op.Amount
-	e.setUse(a, op.Ref, use)
+	e.setUse(a, op.Ref(), use)
 	if !of.op.Marks.Has(event.RefundedMark) {
 		before, marked := new(event.Placed), new(event.Placed)
 		*before, *marked = of.op, of.op
@@ -207,7 +207,7 @@ func (e *Engine) decideDebit(u *user, a *account, op *event.Placed, edits []time
 	}
 	op.Outcome = event.Accepted
 	a.debited = total
-	if op.Kind == event.Hold && op.ExpiresAt != event.NoTime {
+	if op.Kind == event.Hold && op.ExpiresAt() != event.NoTime {
 		return e.wakeRevokes(u, a, event.HoldExpired.String()+"/"+op.ID+"/", edits)
 	}
 	return edits
@@ -257,7 +257,7 @@ func (e *Engine) knowsRestored(u *user, a *account, grantID string) bool {
 		return false
 	}
 	if timeOut {
-		return p.op.Kind == event.Hold && p.op.ExpiresAt != event.NoTime
+		return p.op.Kind == event.Hold && p.op.ExpiresAt() != event.NoTime
 	}
 	return p.op.Kind == event.Refund || p.op.Kind == event.Release
 }
@@ -285,8 +285,8 @@ func isNumber(s string) bool {
 func (e *Engine) remit(a *account, op *event.Placed, taken []ledger.Grant) {
 	r := &e.remittance
 	*r = event.Remittance{
-		From: a.user.id, To: op.To, EventID: op.ID, Asset: a.asset,
-		OccurredAt: op.OccurredAt, Sequence: op.Sequence,
+		From: a.user.id, To: op.To(), EventID: op.ID, Asset: a.asset,
+		OccurredAt: op.OccurredAt(), Sequence: op.Sequence,
 		ArrivedAt: op.ArrivedAt, Input: e.inputOf(op), Grants: r.Grants[:0],
 	}
 	for i := range taken {

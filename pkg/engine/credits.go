@@ -72,14 +72,14 @@ func (e *Engine) remembers(u *user, ev *event.Event) bool {
 // stand in into already.
 func contentOf(p *event.Placed, user string, into *event.Event) *event.Event {
 	into.ID, into.User, into.Kind = p.ID, user, p.Kind
-	into.OccurredAt, into.TimeGiven, into.Sequence = p.OccurredAt, p.Marks.Has(event.TimeGivenMark), p.Sequence
-	into.Ref, into.To, into.Amount, into.Priority = p.Ref, p.To, p.Amount, p.Priority
-	into.EffectiveAt, into.ExpiresAt = p.EffectiveAt, p.ExpiresAt
+	into.OccurredAt, into.TimeGiven, into.Sequence = p.OccurredAt(), p.Marks.Has(event.TimeGivenMark), p.Sequence
+	into.Ref, into.To, into.Amount, into.Priority = p.Ref(), p.To(), p.Amount, p.Priority()
+	into.EffectiveAt, into.ExpiresAt = p.EffectiveAt(), p.ExpiresAt()
 	if p.Kind.IsOrder() || p.Kind == event.Release || p.Marks.Has(event.OpenAmountMark) {
 		into.Amount = event.NoAmount // a count or what was decided stands there
 	}
-	if p.Terms != nil {
-		into.Currency, into.Quantity, into.Price = p.Terms.Currency, p.Terms.Quantity, p.Terms.Price
+	if t := p.Terms(); t != nil {
+		into.Currency, into.Quantity, into.Price = t.Currency, t.Quantity, t.Price
 	}
 	return into
 }
@@ -105,7 +105,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 		e.wait(u, a, op, ev)
 		return
 	}
-	if a.said && op.Place().Before(a.head.place) {
+	if a.isLate(op.Place()) {
 		op.Marks |= event.LateMark
 	} else if op.Kind.IsDebit() && op.Kind.IsConditional() {
 		// It is decided by what there is at its place.
@@ -121,7 +121,7 @@ func (e *Engine) credits(u *user, rec *Record) {
 func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits []timeline.Edit) {
 	e.late.edits = edits
 	at := op.Place()
-	if a.said && at.Before(a.head.place) {
+	if a.isLate(at) {
 		op.Marks |= event.LateMark
 	}
 	a.noteRecent(op)
@@ -145,10 +145,16 @@ func (e *Engine) enter(a *account, op *event.Placed, extra *event.Event, edits [
 func (e *Engine) place(rec *Record) event.Placed {
 	ev := rec.Event
 	op := event.Placed{
-		ID: e.keep.str(ev.ID), Ref: e.keep.str(ev.Ref), To: e.keep.str(ev.To),
-		Time: ev.EffectiveTime(), OccurredAt: ev.OccurredAt, EffectiveAt: ev.EffectiveAt, ExpiresAt: ev.ExpiresAt,
+		ID: e.keep.str(ev.ID), Time: ev.EffectiveTime(),
 		ArrivedAt: rec.ArrivedAt, ProcessedAt: e.now, Sequence: ev.Sequence, Offset: rec.Input.Offset,
-		Amount: ev.Amount, Priority: ev.Priority, Kind: ev.Kind,
+		Amount: ev.Amount, Kind: ev.Kind,
+	}
+	d := event.Details{
+		Ref: e.keep.str(ev.Ref), To: e.keep.str(ev.To),
+		OccurredAt: ev.OccurredAt, EffectiveAt: ev.EffectiveAt, ExpiresAt: ev.ExpiresAt, Priority: ev.Priority,
+	}
+	if op.Kind == event.PlaceOrder {
+		d.Terms = &event.Terms{Currency: e.keep.str(ev.Currency), Quantity: ev.Quantity, Price: ev.Price}
 	}
 	if ev.TimeGiven {
 		op.Marks |= event.TimeGivenMark
@@ -156,7 +162,7 @@ func (e *Engine) place(rec *Record) event.Placed {
 	if op.Time <= e.marks.At {
 		op.Marks |= event.AfterFinalMark
 	}
-	return op
+	return op.With(d)
 }
 
 // decide makes the decisions that arrival makes: whether a grant's id is
@@ -198,18 +204,18 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 
 // decideRevoke finds out whether the grant that a revoke names is known.
 func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
-	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref, e.key2)
+	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref(), e.key2)
 	where, found := e.rows.Get(e.key)
 	switch {
-	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref):
+	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref()):
 		op.Marks |= event.KnownMark
 	case !found:
-		by, timeOut := restoredBy(op.Ref)
+		by, timeOut := restoredBy(op.Ref())
 		if by == "" || timeOut { // what a transfer brings may look like the latter
-			e.waitForGrant(u, a, op, op.Ref)
+			e.waitForGrant(u, a, op, op.Ref())
 		}
 		if by != "" {
-			e.waitForGrant(u, a, op, op.Ref[:strings.LastIndexByte(op.Ref, '/')+1])
+			e.waitForGrant(u, a, op, op.Ref()[:strings.LastIndexByte(op.Ref(), '/')+1])
 		}
 	}
 }
@@ -325,7 +331,7 @@ func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 		e.makeRoom(a)
 	}
 	a.line.Append(*op)
-	a.said, a.head.place = true, op.Place()
+	a.due = nil
 	e.sayEntry(e.fillEvent(a.user.id, a.asset, op, r))
 	if op.Kind == event.Transfer && op.Outcome == event.Accepted {
 		e.remit(a, op, a.line.Head.Taken())
@@ -339,7 +345,7 @@ func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 // sayDue says a due item at the head.
 func (e *Engine) sayDue(a *account, place event.Place, r *event.Result, afterFinal bool) {
 	place.ID = strings.Clone(place.ID)
-	a.said, a.head.place = true, place
+	a.due = &place
 	e.sayEntry(e.fillDue(a.user.id, a.asset, place, r, afterFinal))
 	e.touch(a)
 }
@@ -353,7 +359,7 @@ func (e *Engine) sayDues(a *account) {
 		place, _ := a.line.Head.NextDue()
 		a.line.Head.Due(r)
 		e.sayDue(a, place, r, true)
-		e.settleDue(a, a.head.place, &e.entry)
+		e.settleDue(a, place, &e.entry)
 	}
 }
 
@@ -372,22 +378,22 @@ func (e *Engine) commitAccount(a *account) {
 	}
 	a.touched, a.written = false, false
 	e.closeSettled(a)
-	if cap(a.line.Ops) != a.sized {
+	if cap(a.line.Ops) != int(a.sized) {
 		e.makeRoom(a)
-		a.sized = cap(a.line.Ops)
+		a.sized = int32(cap(a.line.Ops))
 		e.resize(a.user)
 	}
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0])
+	e.val = a.head.append(e.val[:0], a.place())
 	e.rows.Set(e.key, e.val)
 }
 
 func (e *Engine) sayBalance(a *account) {
-	b := &e.balance
+	b, asOf := &e.balance, a.place().Time
 	*b = event.Balance{
 		UserID: a.user.id, Asset: a.asset, Balances: a.line.Head.Balances(),
-		AsOf: a.head.place.Time, NextChangeAt: event.NoTime,
-		Final: a.head.place.Time <= a.cause, Revision: a.records,
+		AsOf: asOf, NextChangeAt: event.NoTime,
+		Final: asOf <= a.cause, Revision: a.records,
 	}
 	if next, ok := a.line.Head.NextDue(); ok {
 		b.NextChangeAt = next.Time
@@ -413,7 +419,7 @@ func (e *Engine) writeChecks(number uint64, line *ledgerTimeline) {
 	}
 	for i := range line.Checks {
 		if c := &line.Checks[i]; c.Changed {
-			e.writeCheck(number, c.Place, &c.State)
+			e.writeCheck(number, line.Place(i), &c.State)
 		}
 	}
 	line.Stored()

@@ -111,7 +111,10 @@ func (s *stream) send(ev event.Event, at event.Time) {
 		s.ids = string(ids)
 	}
 	i := (s.offset - 1) % 1000 * 11
-	ev.ID, ev.OccurredAt, ev.TimeGiven, ev.Asset = s.ids[i:i+11], at, true, event.DefaultAsset
+	ev.ID, ev.OccurredAt, ev.TimeGiven = s.ids[i:i+11], at, true
+	if ev.Asset == "" {
+		ev.Asset = event.DefaultAsset
+	}
 	if ev.EffectiveAt == 0 {
 		ev.EffectiveAt = event.NoTime
 	}

@@ -20,6 +20,9 @@ func (e *Engine) ForgetAccounts() {
 // AssetNames is how many names of assets accounts share.
 func (e *Engine) AssetNames() int { return len(e.assets) }
 
+// Cached is how many bytes the engine thinks it keeps in memory of users.
+func (e *Engine) Cached() int { return e.cached }
+
 // Small is a configuration in which little belongs together: events between
 // checkpoints, in a chapter, and of an account in memory.
 func (c Config) Small(stride, chapter, keep int) Config {

@@ -87,7 +87,7 @@ func (e *Engine) flushCorrection(a *account, op *event.Placed) {
 	l.own = e.entry // the event's entry was said just now
 	afterFinal := op.Marks.Has(event.AfterFinalMark)
 	l.correction = event.Correction{
-		Cause:  e.causeOf(op, a.head.place.Time),
+		Cause:  e.causeOf(op, a.place().Time),
 		UserID: a.user.id, Asset: a.asset, AfterFinal: afterFinal,
 		Changes: l.stretches, Entries: l.changes,
 	}
@@ -146,7 +146,7 @@ func (e *Engine) settleDue(a *account, place event.Place, entry *event.Entry) {
 }
 
 func (e *Engine) causeOf(op *event.Placed, headTime event.Time) event.Cause {
-	c := event.Cause{EventID: op.ID, Kind: op.Kind, OccurredAt: op.OccurredAt, Input: e.inputOf(op)}
+	c := event.Cause{EventID: op.ID, Kind: op.Kind, OccurredAt: op.OccurredAt(), Input: e.inputOf(op)}
 	if op.Marks.Has(event.LateMark) {
 		c.LateBy = int64(headTime - op.Time)
 	}

@@ -17,13 +17,11 @@ func (e *Engine) loadLine(a *account) {
 	if last := a.last; last != nil && place.Before(last.end) {
 		place, state = last.end, e.storedAt(a.number, last.end)
 	}
-	a.line.Stride = e.cfg.sizes.stride
+	a.line.Stride = int16(e.cfg.sizes.stride)
 	a.line.Start(place, state)
 	ops, checks := e.stretch(a.number, place, nil, nil)
 	a.line.Resume(ops, checks)
-	if a.said {
-		a.line.StateAt(a.place, &a.line.Head, &e.late.scratch)
-	}
+	a.line.StateAt(a.place(), &a.line.Head, &e.late.scratch)
 	a.open = len(a.line.Ops)
 	if e.cfg.Settled {
 		a.open = a.line.Find(event.EndOf(e.meta.settledTo))
@@ -85,8 +83,8 @@ func (e *Engine) restateSettled(a *account) {
 	// A move of the watermark that is under way may have settled more, and
 	// memory may begin behind what was settled before it.
 	at := event.EndOf(e.meta.settledTo)
-	if first := a.line.Checks[0].Place; at.Before(first) {
-		at = first
+	if at.Before(a.line.Begin) {
+		at = a.line.Begin
 	}
 	a.line.StateAt(at, e.openSettled(a), &e.late.scratch)
 }
@@ -167,23 +165,19 @@ func (e *Engine) stretch(number uint64, behindPlace event.Place, upTo *event.Pla
 	var checks []ledgerCheck
 	from, to = bounds(keyCheck)
 	for key, row := range e.rows.Scan(from, to) {
-		c := ledgerCheck{}
-		var ok bool
-		if c.Place, ok = placeIn(string(key[1+numberBytes:])); !ok {
+		place, ok := placeIn(string(key[1+numberBytes:]))
+		index, found := slices.BinarySearchFunc(ops, place, func(op event.Placed, p event.Place) int {
+			return op.Place().Compare(p)
+		})
+		if !ok || !found {
 			e.fail(errCorruptKey)
 			return nil, nil
 		}
+		c := ledgerCheck{Index: int32(index) + 1}
 		if err := c.State.Decode(string(row)); err != nil {
 			e.fail(err)
 			return nil, nil
 		}
-		index, found := slices.BinarySearchFunc(ops, c.Place, func(op event.Placed, p event.Place) int {
-			return op.Place().Compare(p)
-		})
-		if found {
-			index++
-		}
-		c.Index = index
 		checks = append(checks, c)
 	}
 	return ops, checks

@@ -83,6 +83,9 @@ const (
 	noMemory     = 0
 	allMemory    = 1 << 30
 	recentMemory = 1 << 29
+	// oneRound forgets who wasn't needed in the transaction before, and of the
+	// others what isn't recent.
+	oneRound = 1
 )
 
 func newHost(c oracle.Config, cacheBytes int) *host {
@@ -93,7 +96,7 @@ func newHost(c oracle.Config, cacheBytes int) *host {
 		},
 		rows: newMemory(), out: &published{},
 	}
-	if cacheBytes == recentMemory {
+	if cacheBytes == recentMemory || cacheBytes == oneRound {
 		h.cfg.KeepFor = 1
 	}
 	h.open()
@@ -247,12 +250,13 @@ func TestEngineWithoutMemoryAgreesWithOracle(t *testing.T) {
 func TestEngineThatForgetsAgreesWithOracle(t *testing.T) {
 	t.Parallel()
 	property(t, 40, gen.Options{TakeOvers: true}, agrees(recentMemory))
+	property(t, 40, gen.Options{TakeOvers: true}, agrees(oneRound))
 }
 
 // Long histories pass checkpoints, are trimmed in memory and read back.
 func TestLongHistoriesAgreeWithOracle(t *testing.T) {
 	t.Parallel()
-	for _, cacheBytes := range []int{noMemory, allMemory, recentMemory} {
+	for _, cacheBytes := range []int{noMemory, allMemory, recentMemory, oneRound} {
 		property(t, 600, gen.Options{TakeOvers: true, Transactions: 150}, agrees(cacheBytes))
 	}
 }

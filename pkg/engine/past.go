@@ -12,7 +12,7 @@ import (
 func (e *Engine) edit(a *account, edits []timeline.Edit, visit func(*timeline.Step)) {
 	w := &e.late.credits
 	if a.line.Covers(edits[0].Place) {
-		a.line.Edit(w, edits, a.head.place, visit)
+		a.line.Edit(w, edits, a.place(), visit)
 		return
 	}
 	e.anchor(a)
@@ -22,7 +22,7 @@ func (e *Engine) edit(a *account, edits []timeline.Edit, visit func(*timeline.St
 		on:   func(s *segment) bool { return s.line.EditOn(w, s.end, visit) },
 	}
 	if !p.through(edits[0].Place) {
-		a.line.EditOn(w, a.head.place, visit)
+		a.line.EditOn(w, a.place(), visit)
 	}
 }
 
@@ -84,7 +84,7 @@ type segment struct {
 // through walks from a place to where memory begins; it reports whether the
 // walk was over before.
 func (p *past) through(place event.Place) (over bool) {
-	first := p.a.line.Checks[0].Place
+	first := p.a.line.Begin
 	s := p.begin(place)
 	s.changed = s.changed || p.keep
 	over = p.walk(s)
@@ -117,14 +117,14 @@ func (p *past) through(place event.Place) (over bool) {
 // before it on. Late events come in swarms: until the transaction ends it stays
 // in memory, and isn't written, as long as the next one finds its place there.
 func (p *past) begin(place event.Place) *segment {
-	if s := p.a.walked; s != nil && s.line.Covers(place) && !s.end.Before(place) && len(s.line.Ops) <= 2*p.e.cfg.sizes.chapter {
+	if s := p.a.walked(); s != nil && s.line.Covers(place) && !s.end.Before(place) && len(s.line.Ops) <= 2*p.e.cfg.sizes.chapter {
 		p.look(s.end)
 		return s
 	}
 	p.e.flushPast(p.a)
 	s := p.first(place)
 	if p.keep || s.of == nil || len(s.of.shift) == 0 {
-		p.a.walked = s
+		p.a.rare().walked = s
 	}
 	return s
 }
@@ -132,10 +132,11 @@ func (p *past) begin(place event.Place) *segment {
 // flushPast writes the segment that stayed in memory, before anything else
 // reads or writes of the account's past.
 func (e *Engine) flushPast(a *account) {
-	s := a.walked
-	if a.walked = nil; s == nil {
+	s := a.walked()
+	if s == nil {
 		return
 	}
+	a.seldom.walked = nil
 	if s.changed {
 		e.finish(a, s)
 	}
@@ -192,13 +193,13 @@ func (p *past) read(c *chapter, from, end event.Place) *segment {
 	state.Shift(shift)
 	ops, checks := e.stretch(number, from, &end, e.late.ops)
 	e.late.ops = nil
-	if n := len(checks); n > 0 && checks[n-1].Place == end {
+	if n := len(checks); n > 0 && ops[checks[n-1].Index-1].IsAt(end) {
 		checks = checks[:n-1]
 	}
 	for i := range checks {
 		checks[i].State.Shift(shift)
 	}
-	s.line.Stride = e.cfg.sizes.stride
+	s.line.Stride = int16(e.cfg.sizes.stride)
 	s.line.Start(from, state)
 	s.line.Resume(ops, checks)
 	s.ops = len(ops)
@@ -209,7 +210,7 @@ func (p *past) read(c *chapter, from, end event.Place) *segment {
 // one about a chapter further on, the next chapter, or where memory begins.
 func (p *past) gapEnd(from event.Place) event.Place {
 	e, number := p.e, p.a.number
-	end := p.a.line.Checks[0].Place
+	end := p.a.line.Begin
 	if p.more {
 		end = p.next.begin
 	}
@@ -232,7 +233,7 @@ func (p *past) gapEnd(from event.Place) event.Place {
 func (p *past) look(place event.Place) {
 	e, number := p.e, p.a.number
 	if p.ahead == nil {
-		from, to := appendPlaced(nil, keyChapter, number, place), appendPlaced(nil, keyChapter, number, p.a.line.Checks[0].Place)
+		from, to := appendPlaced(nil, keyChapter, number, place), appendPlaced(nil, keyChapter, number, p.a.line.Begin)
 		p.ahead = &rowList{rows: e.rows, from: from, to: to, piece: firstPiece / 4}
 		p.advance()
 	}
@@ -304,8 +305,8 @@ func (e *Engine) finish(a *account, s *segment) {
 	e.writeChecks(a.number, &s.line)
 	first := &s.line.Checks[0]
 	c := &e.late.chapter
-	c.start(first)
-	if s.of == nil || s.of.begin == first.Place {
+	c.start(&s.line, 0)
+	if s.of == nil || s.of.begin == s.line.Begin {
 		e.compile(a.number, c, &s.line, len(s.line.Checks), len(s.line.Ops), s.end, e.cfg.sizes.chapter/2)
 		if a.last == nil || a.last.end.Before(c.end) {
 			a.last = &lastChapter{c.begin, c.end}

@@ -18,12 +18,13 @@ func (e *Engine) receive(r *event.Remittance) {
 	}
 	op := &e.op
 	*op = event.Placed{
-		ID: e.keep.str(r.EventID), From: e.keep.str(r.From), Kind: event.Received,
-		Time: r.OccurredAt, OccurredAt: r.OccurredAt, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime,
+		ID: e.keep.str(r.EventID), Kind: event.Received, Time: r.OccurredAt,
 		ArrivedAt: r.ArrivedAt, ProcessedAt: e.now, Sequence: r.Sequence, Offset: r.Input.Offset,
 		Amount: r.Amount(), Marks: event.TimeGivenMark,
+	}.With(event.Details{
+		From: e.keep.str(r.From), OccurredAt: r.OccurredAt, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime,
 		Incoming: &event.Incoming{Partition: r.Input.Partition, Grants: slices.Clone(r.Grants)},
-	}
+	})
 	at := op.Place()
 	e.key = appendPlaced(e.key[:0], keyEvent, a.number, at)
 	if _, known := e.rows.Get(e.key); known {

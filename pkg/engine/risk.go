@@ -53,14 +53,14 @@ type debited struct {
 // spentIn is what debits of an account took at face value in (from, to], and
 // how many there were.
 func (e *Engine) spentIn(a *account, from, to event.Time) (sum uint64, count int64) {
-	if r := a.recent; r != nil && to >= r.newest && from >= r.from {
+	if r := a.recent(); r != nil && to >= r.newest && from >= r.from {
 		r.forget(from)
 		r.newest = to
 		return r.sum, int64(len(r.debits))
 	}
 	r := e.readRecent(a, from, to)
 	if to >= a.line.Last().Time {
-		a.recent = r
+		a.rare().recent = r
 	}
 	return r.sum, int64(len(r.debits))
 }
@@ -103,10 +103,10 @@ func (r *recent) add(op *event.Placed) {
 
 // noteRecent keeps an account's window true when an event is placed.
 func (a *account) noteRecent(op *event.Placed) {
-	switch r := a.recent; {
+	switch r := a.recent(); {
 	case r == nil || !op.Kind.IsDebit():
 	case op.Time < r.newest:
-		a.recent = nil
+		a.seldom.recent = nil
 	default:
 		r.newest = op.Time
 		r.add(op)
@@ -125,7 +125,7 @@ func (e *Engine) breaksOrderRule(b *book, op *event.Placed) bool {
 		}
 	}
 	if p.MaxOrderNotional != (event.Decimal{}) {
-		notional := op.Terms.Quantity.Notional(op.Terms.Price)
+		notional := op.Terms().Notional()
 		if notional.Cmp(p.MaxOrderNotional) > 0 {
 			e.hit(event.OrderNotionalLimit, "the order's notional passes the limit", notional.String(), p.MaxOrderNotional.String())
 		}

@@ -56,26 +56,26 @@ const (
 //
 // Time, sequence, rank, id and sender stand in its key.
 func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
-	parts := uint64(0)
+	parts, d := uint64(0), p.Details()
 	set := func(bit uint64, on bool) {
 		if on {
 			parts |= bit
 		}
 	}
-	set(hasOccurredAt, p.OccurredAt != p.Time)
+	set(hasOccurredAt, d.OccurredAt != p.Time)
 	set(hasDecision, p.Outcome != event.NoOutcome)
 	set(hasAmount, p.Amount != event.NoAmount)
-	set(hasRef, p.Ref != "")
-	set(hasTo, p.To != "")
-	set(hasEffectiveAt, p.EffectiveAt != event.NoTime)
-	set(hasExpiresAt, p.ExpiresAt != event.NoTime)
-	set(hasPriority, p.Priority != 0)
-	set(hasTerms, p.Terms != nil)
+	set(hasRef, d.Ref != "")
+	set(hasTo, d.To != "")
+	set(hasEffectiveAt, d.EffectiveAt != event.NoTime)
+	set(hasExpiresAt, d.ExpiresAt != event.NoTime)
+	set(hasPriority, d.Priority != 0)
+	set(hasTerms, d.Terms != nil)
 	set(hasAsset, p.Kind.IsOrder() && extra.Asset != "" && extra.Asset != event.DefaultAsset)
 	set(hasSource, extra.Source != "")
 	set(hasMetadata, len(extra.Metadata) > 0)
 	set(hasOpenAmount, p.Marks.Has(event.OpenAmountMark))
-	set(hasIncoming, p.Incoming != nil)
+	set(hasIncoming, d.Incoming != nil)
 
 	b = append(b, eventRowVersion, byte(p.Kind), byte(p.Marks))
 	b = pack.Uint(b, parts)
@@ -83,7 +83,7 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 	b = pack.Int(b, int64(p.ProcessedAt-p.ArrivedAt))
 	b = pack.Uint(b, uint64(p.Offset))
 	if parts&hasOccurredAt != 0 {
-		b = pack.Int(b, int64(p.OccurredAt-p.Time))
+		b = pack.Int(b, int64(d.OccurredAt-p.Time))
 	}
 	if parts&hasDecision != 0 {
 		b = append(b, byte(p.Outcome), byte(p.Code))
@@ -92,22 +92,22 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 		b = pack.Uint(b, uint64(p.Amount))
 	}
 	if parts&hasRef != 0 {
-		b = pack.String(b, p.Ref)
+		b = pack.String(b, d.Ref)
 	}
 	if parts&hasTo != 0 {
-		b = pack.String(b, p.To)
+		b = pack.String(b, d.To)
 	}
 	if parts&hasEffectiveAt != 0 {
-		b = pack.Uint(b, uint64(p.EffectiveAt))
+		b = pack.Uint(b, uint64(d.EffectiveAt))
 	}
 	if parts&hasExpiresAt != 0 {
-		b = pack.Uint(b, uint64(p.ExpiresAt))
+		b = pack.Uint(b, uint64(d.ExpiresAt))
 	}
 	if parts&hasPriority != 0 {
-		b = pack.Uint(b, uint64(p.Priority))
+		b = pack.Uint(b, uint64(d.Priority))
 	}
 	if parts&hasTerms != 0 {
-		b = appendTerms(b, p.Terms)
+		b = appendTerms(b, d.Terms)
 	}
 	if parts&hasAsset != 0 {
 		b = pack.String(b, extra.Asset)
@@ -122,7 +122,7 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 		}
 	}
 	if parts&hasIncoming != 0 {
-		b = appendIncoming(b, p.Incoming)
+		b = appendIncoming(b, d.Incoming)
 	}
 	return b
 }
@@ -157,16 +157,17 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 		return fmt.Errorf("event row of version %d: this program reads version %d", v, eventRowVersion)
 	}
 	*p = event.Placed{
-		ID: place.ID, From: place.From, Time: place.Time, OccurredAt: place.Time, Sequence: place.Sequence,
-		Kind: event.Kind(r.Byte()), Marks: event.Marks(r.Byte()),
-		Amount: event.NoAmount, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime,
+		ID: place.ID, Time: place.Time, Sequence: place.Sequence,
+		Kind: event.Kind(r.Byte()), Marks: event.Marks(r.Byte()), Amount: event.NoAmount,
 	}
+	d := p.Details()
+	d.From = place.From
 	parts := r.Uint()
 	p.ArrivedAt = p.Time + event.Time(r.Int())
 	p.ProcessedAt = p.ArrivedAt + event.Time(r.Int())
 	p.Offset = int64(r.Uint())
 	if parts&hasOccurredAt != 0 {
-		p.OccurredAt = p.Time + event.Time(r.Int())
+		d.OccurredAt = p.Time + event.Time(r.Int())
 	}
 	if parts&hasDecision != 0 {
 		p.Outcome, p.Code = event.Outcome(r.Byte()), event.Code(r.Byte())
@@ -175,22 +176,22 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 		p.Amount = event.Amount(r.Uint())
 	}
 	if parts&hasRef != 0 {
-		p.Ref = r.String()
+		d.Ref = r.String()
 	}
 	if parts&hasTo != 0 {
-		p.To = r.String()
+		d.To = r.String()
 	}
 	if parts&hasEffectiveAt != 0 {
-		p.EffectiveAt = event.Time(r.Uint())
+		d.EffectiveAt = event.Time(r.Uint())
 	}
 	if parts&hasExpiresAt != 0 {
-		p.ExpiresAt = event.Time(r.Uint())
+		d.ExpiresAt = event.Time(r.Uint())
 	}
 	if parts&hasPriority != 0 {
-		p.Priority = int32(r.Uint())
+		d.Priority = int32(r.Uint())
 	}
 	if parts&hasTerms != 0 {
-		p.Terms = readTerms(&r)
+		d.Terms = readTerms(&r)
 	}
 	if parts&(hasAsset|hasSource|hasMetadata) != 0 {
 		readExtra(&r, parts, extra)
@@ -199,9 +200,10 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 		p.Marks |= event.OpenAmountMark
 	}
 	if parts&hasIncoming != 0 {
-		p.Incoming = readIncoming(&r)
+		d.Incoming = readIncoming(&r)
 	}
-	if (p.Kind == event.Received) != (p.Incoming != nil) {
+	*p = p.With(d)
+	if (p.Kind == event.Received) != (d.Incoming != nil) {
 		return fmt.Errorf("event row of %q: a %s with what only transfers bring, or without it", place.ID, p.Kind)
 	}
 	if err := r.Close(); err != nil {
@@ -256,10 +258,7 @@ func readDecimal(r *pack.Reader) (d event.Decimal) {
 // Version 2 has after that what credited is beyond 64 bits, version 3 that and
 // where the last chapter ends.
 type head struct {
-	number uint64
-	// said tells that place means something.
-	said    bool
-	place   event.Place
+	number  uint64
 	records int64
 	// Totals at face value, for amount_overflow.
 	credited, debited uint64
@@ -275,7 +274,7 @@ type head struct {
 // begins if it was made since the account was loaded.
 type lastChapter struct{ begin, end event.Place }
 
-func (h *head) append(b []byte) []byte {
+func (h *head) append(b []byte, place event.Place) []byte {
 	version := byte(headRowVersion)
 	if h.last != nil {
 		version = leftHeadRowVersion
@@ -284,12 +283,8 @@ func (h *head) append(b []byte) []byte {
 	}
 	b = append(b, version)
 	b = pack.Uint(b, h.number)
-	if h.said {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	b = appendPlaceParts(b, h.place)
+	b = append(b, flag(place != (event.Place{})))
+	b = appendPlaceParts(b, place)
 	b = pack.Uint(b, uint64(h.records))
 	b = pack.Uint(b, h.credited)
 	b = pack.Uint(b, h.debited)
@@ -302,15 +297,16 @@ func (h *head) append(b []byte) []byte {
 	return b
 }
 
-func (h *head) decode(row string) error {
+func (h *head) decode(row string, place *event.Place) error {
 	r := pack.NewReader(row)
 	version := r.Byte()
 	if version < headRowVersion || version > leftHeadRowVersion {
 		return fmt.Errorf("account row of version %d: this program reads versions %d to %d", version, headRowVersion, leftHeadRowVersion)
 	}
 	h.number = r.Uint()
-	h.said = r.Byte() == 1
-	h.place = readPlaceParts(&r)
+	if said, at := r.Byte() == 1, readPlaceParts(&r); said {
+		*place = at
+	}
 	h.records = int64(r.Uint())
 	h.credited, h.debited = r.Uint(), r.Uint()
 	if version >= wideHeadRowVersion {

@@ -31,7 +31,7 @@ func (e *Engine) refuse(rec *Record, r *event.Refusal) {
 func (e *Engine) fillEvent(user, asset string, op *event.Placed, r *event.Result) *event.Entry {
 	e.entry = event.Entry{
 		EventID: op.ID, UserID: user, Asset: asset, Kind: op.Kind,
-		OccurredAt: op.OccurredAt, EffectiveAt: op.Time, ArrivedAt: op.ArrivedAt,
+		OccurredAt: op.OccurredAt(), EffectiveAt: op.Time, ArrivedAt: op.ArrivedAt,
 		Input: e.inputOf(op), Counterparty: counterparty(op), Revision: revision(op), Result: *r,
 		Late: op.Marks.Has(event.LateMark), AfterFinal: op.Marks.Has(event.AfterFinalMark),
 	}
@@ -43,8 +43,8 @@ func (e *Engine) fillEvent(user, asset string, op *event.Placed, r *event.Result
 func (e *Engine) inputOf(op *event.Placed) event.Position { return inputOf(op, e.cfg.Partition) }
 
 func inputOf(op *event.Placed, partition int32) event.Position {
-	if op.Incoming != nil {
-		partition = op.Incoming.Partition
+	if in := op.Incoming(); in != nil {
+		partition = in.Partition
 	}
 	return event.Position{Topic: op.Kind.Topic(), Partition: partition, Offset: op.Offset}
 }
@@ -52,9 +52,9 @@ func inputOf(op *event.Placed, partition int32) event.Position {
 // counterparty is the other side of a transfer.
 func counterparty(op *event.Placed) string {
 	if op.Kind == event.Received {
-		return op.From
+		return op.From()
 	}
-	return op.To
+	return op.To()
 }
 
 // revision is that of the event's entry: one that waited had an entry before.

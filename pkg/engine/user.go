@@ -2,6 +2,7 @@ package engine
 
 import (
 	"strings"
+	"unsafe"
 
 	"highwater/pkg/event"
 	"highwater/pkg/ledger"
@@ -12,16 +13,15 @@ import (
 // needed for long first.
 type user struct {
 	id string
-	// one is the first account, in place since most users have but one; more
-	// are the others.
-	one  account
-	more []*account
-	book *book
-	// pins keeps the user in memory while the agenda names it.
-	pins  int
+	// one is the first account, in place since most users have but one; it
+	// leads to the others.
+	one   account
+	book  *book
 	bytes int
 	// past is what of bytes its accounts' events take.
 	past int
+	// pins keeps the user in memory while the agenda names it.
+	pins int32
 	// needed since eviction last came by.
 	needed bool
 }
@@ -34,29 +34,79 @@ type ledgerTimeline = timeline.Timeline[ledger.Account, *ledger.Account]
 type account struct {
 	asset string
 	user  *user
-	// touched: something was said in this transaction, last under the
-	// watermark cause.
-	touched bool
-	cause   event.Time
-	// written: its row must be written in this transaction.
-	written bool
 	head
+	line ledgerTimeline
 	// open is the index of the first op that isn't settled; settled is the
 	// state before it, where there is one.
-	open int
-	line ledgerTimeline
-	entryPoint
+	open    int
 	settled *ledger.Account
+	// due is where the last due item was said that no op said follows; nil
+	// where there is none.
+	due *event.Place
+	// seldom is nil for most.
+	seldom *seldom
+	// next is the user's next account.
+	next *account
+	entryPoint
+	// touched: something was said in this transaction, last under the
+	// watermark cause. written: its row must be written in it.
+	cause            event.Time
+	touched, written bool
+	// sized is the capacity for ops that was measured last.
+	sized int32
+}
+
+// seldom is what few accounts have.
+type seldom struct {
 	// pending are the places of its operations that wait, in their order.
 	pending []event.Place
 	// recent is what the rules of its asset look at; nil before they do.
 	recent *recent
-	// sized is the capacity for ops that was measured last.
-	sized int
 	// walked is the segment of the past in which the last late event of the
 	// transaction found its place, if it stays.
 	walked *segment
 }
+
+// rare is what is seldom of an account, made where it must be.
+func (a *account) rare() *seldom {
+	if a.seldom == nil {
+		a.seldom = &seldom{}
+	}
+	return a.seldom
+}
+
+func (a *account) pending() []event.Place {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.pending
+}
+
+func (a *account) recent() *recent {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.recent
+}
+
+func (a *account) walked() *segment {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.walked
+}
+
+// place is where what was said last stands, before everything where nothing
+// was.
+func (a *account) place() event.Place {
+	if a.due != nil {
+		return *a.due
+	}
+	return a.line.Last()
+}
+
+// isLate reports whether something said stands behind a place.
+func (a *account) isLate(at event.Place) bool { return at.Before(a.place()) }
 
 // user is the user of this id, in memory from now on.
 func (e *Engine) user(id string) *user {
@@ -95,8 +145,11 @@ func (e *Engine) spare(a *account) int {
 
 // old is how many of an account's ops in memory are settled and aren't recent.
 func (e *Engine) old(a *account) int {
-	return min(a.open, a.line.Find(event.EndOf(e.meta.settledTo-event.Time(e.keepFor))))
+	return min(a.open, a.line.Find(event.EndOf(e.oldTo())))
 }
+
+// oldTo is the end of what isn't recent.
+func (e *Engine) oldTo() event.Time { return e.meta.settledTo - event.Time(e.keepFor) }
 
 // balanceMemory shares memory between accounts and their events where it isn't
 // enough for both: it changes how long events stay.
@@ -114,26 +167,29 @@ func (e *Engine) balanceMemory() {
 // good part of it: else memory grows.
 func (e *Engine) makeRoom(a *account) {
 	// A segment of the past that waits to be written ends where memory begins.
-	if a.walked == nil && e.spare(a) > len(a.line.Ops)/4 {
+	if a.walked() == nil && e.spare(a) > len(a.line.Ops)/4 {
 		e.trim(a)
 	}
 }
 
 // Estimates of memory, in bytes.
 const (
-	userBytes    = 800 // the place of the first account is in it
-	accountBytes = 620
-	stateBytes   = 224
-	placedBytes  = 180
-	orderBytes   = 500
+	// What map and clock keep of the user is in it. States count themselves.
+	userBytes    = int(unsafe.Sizeof(user{})-unsafe.Sizeof(ledger.Account{})) + 64
+	accountBytes = int(unsafe.Sizeof(account{}) - unsafe.Sizeof(ledger.Account{}))
+	checkBytes   = int(unsafe.Sizeof(ledgerCheck{}) - unsafe.Sizeof(ledger.Account{}))
+	placedBytes  = int(unsafe.Sizeof(event.Placed{}))
+	placeBytes   = int(unsafe.Sizeof(event.Place{}))
+	seldomBytes  = int(unsafe.Sizeof(seldom{}) + unsafe.Sizeof(recent{}))
+	bookBytes    = int(unsafe.Sizeof(book{}))
+	openBytes    = int(unsafe.Sizeof(openCommand{}))
+	// Terms and the id are in it.
+	orderBytes = int(unsafe.Sizeof(tracked{})+unsafe.Sizeof(event.Terms{})) + 16
 )
 
 // account is the user's account of an asset in memory, if it is there.
 func (u *user) account(asset string) *account {
-	if u.one.asset == asset {
-		return &u.one
-	}
-	for _, a := range u.more {
+	for a := &u.one; a != nil; a = a.next {
 		if a.asset == asset {
 			return a
 		}
@@ -153,8 +209,12 @@ func (e *Engine) account(u *user, asset string) *account {
 		return nil
 	}
 	a := e.addAccount(u, asset)
-	if err := a.decode(string(row)); err != nil {
+	var place event.Place
+	if err := a.decode(string(row), &place); err != nil {
 		e.fail(err)
+	}
+	if place != (event.Place{}) && place.Due != event.AnEvent {
+		a.due = &place
 	}
 	e.loadPending(a)
 	e.loadLine(a)
@@ -169,7 +229,7 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 	a := e.addAccount(u, asset)
 	e.meta.lastNumber++
 	a.number = e.meta.lastNumber
-	a.line.Stride = e.cfg.sizes.stride
+	a.line.Stride = int16(e.cfg.sizes.stride)
 	a.line.Start(event.Place{}, &ledger.Account{})
 	return a
 }
@@ -178,8 +238,8 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 func (e *Engine) addAccount(u *user, asset string) *account {
 	a := &u.one
 	if a.user != nil {
-		a = &account{}
-		u.more = append(u.more, a)
+		a = &account{next: u.one.next}
+		u.one.next = a
 	}
 	a.user, a.asset, a.row = u, e.assetName(asset), -1
 	return a
@@ -221,35 +281,42 @@ func (e *Engine) write(a *account) {
 // resize measures what a user takes in memory.
 func (e *Engine) resize(u *user) {
 	size, past := userBytes+len(u.id)+u.one.bytes(), u.one.past()
-	for _, a := range u.more {
+	for a := u.one.next; a != nil; a = a.next {
 		size += accountBytes + a.bytes()
 		past += a.past()
 	}
+	size += past
 	if u.book != nil {
-		size += accountBytes + len(u.book.orders)*orderBytes + cap(u.book.open)*(placedBytes+orderBytes)
+		size += u.book.bytes()
 	}
 	e.cached += size - u.bytes
 	e.past += past - u.past
 	u.bytes, u.past = size, past
 }
 
-// shrink keeps only what is recent of a user's accounts.
+// shrink keeps only what is recent of a user's accounts and orders.
 func (e *Engine) shrink(u *user) {
-	if u.one.user != nil {
-		e.forget(&u.one, e.old(&u.one))
-	}
-	for _, a := range u.more {
+	for a := &u.one; a != nil; a = a.next {
 		e.forget(a, e.old(a))
+	}
+	if u.book != nil {
+		u.book.keep(func(t *tracked) bool { return t.state.UpdatedAt > e.oldTo() })
 	}
 	e.resize(u)
 }
 
-// bytes is about how much memory an account holds, beside its own place.
+// bytes is about how much memory an account holds, beside its own place and its
+// events.
 func (a *account) bytes() int {
-	const placeBytes = 64
-	size := a.recent.bytes() + cap(a.pending)*placeBytes + a.past() + a.line.Head.Bytes()
+	size := cap(a.line.Checks)*checkBytes + a.line.Head.Bytes()
 	if a.settled != nil {
-		size += stateBytes + a.settled.Bytes()
+		size += a.settled.Bytes()
+	}
+	if a.due != nil {
+		size += placeBytes
+	}
+	if s := a.seldom; s != nil {
+		size += seldomBytes + cap(s.pending)*placeBytes + s.recent.bytes()
 	}
 	for i := range a.line.Checks {
 		size += a.line.Checks[i].State.Bytes()
@@ -258,7 +325,15 @@ func (a *account) bytes() int {
 }
 
 // past is how much memory an account's events take.
-func (a *account) past() int { return cap(a.line.Ops) * placedBytes }
+func (a *account) past() int {
+	size := cap(a.line.Ops) * placedBytes
+	// A few ops tell what all hold.
+	apart := len(a.line.Ops)/16 + 1
+	for i := len(a.line.Ops) - 1; i >= 0; i -= apart {
+		size += a.line.Ops[i].Bytes() * min(apart, i+1)
+	}
+	return size
+}
 
 // SetCacheBytes changes the bound on the accounts kept in memory; what is over
 // it goes with the next Commit.

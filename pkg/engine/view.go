@@ -62,6 +62,8 @@ type Account struct {
 	Asset string
 
 	head
+	// place is where what was said last stands.
+	place event.Place
 }
 
 // IsOrders reports whether the account is that of the user's orders.
@@ -74,7 +76,7 @@ func (v *View) Account(user, asset string) (Account, bool) {
 		return Account{}, false
 	}
 	a := Account{User: user, Asset: asset}
-	return a, v.ok(a.decode(string(row)))
+	return a, v.ok(a.decode(string(row), &a.place))
 }
 
 // Accounts are all accounts of a user: orders first, then assets by name.
@@ -84,7 +86,7 @@ func (v *View) Accounts(user string) iter.Seq[Account] {
 		rows := v.read(prefix, behind(prefix), false)
 		for rows.next() {
 			a := Account{User: user, Asset: strings.Clone(rows.key[len(prefix):])}
-			if !v.ok(a.decode(rows.value)) || !yield(a) {
+			if !v.ok(a.decode(rows.value, &a.place)) || !yield(a) {
 				return
 			}
 		}

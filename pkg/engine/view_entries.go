@@ -78,7 +78,7 @@ const blockEntries = 64
 func (v *View) entrySource(a *Account, from EntryPlace, back bool) *entrySource {
 	s := &entrySource{account: a, from: from, back: back}
 	switch {
-	case !a.said:
+	case a.place == (event.Place{}):
 		s.load = func() []placedEntry { return nil }
 	case a.IsOrders():
 		s.load = v.bookBlocks(a, from.Place, back)

@@ -182,7 +182,7 @@ func (y *eyes) leftAt(v *engine.View, a *engine.Account, at event.Time, made map
 				return fmt.Errorf("grant %s of %+v isn't found", left.ID, left)
 			}
 			id, kind := g.MadeBy()
-			if s.Amount(&g) != x.Amount || id != x.EventID || kind != x.Kind || g.By.From != x.From || left.Origin != x.Origin || g.Restored != (x.Origin != "") ||
+			if s.Amount(&g) != x.Amount || id != x.EventID || kind != x.Kind || g.By.From() != x.From || left.Origin != x.Origin || g.Restored != (x.Origin != "") ||
 				left.Remaining != x.Remaining && left.State != engine.FutureGrant || left.Held != x.In[engine.InHeld] || left.Priority != x.Priority || left.EffectiveAt != x.EffectiveAt {
 				return fmt.Errorf("grant %s is %+v made by %s %s, but explained as %+v", left.ID, left, kind, id, x)
 			}

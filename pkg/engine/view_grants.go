@@ -113,8 +113,8 @@ func (v *View) Granted(user, id string) (g Grant, ok bool) {
 	if !v.eventAt(number, place, &g.By) {
 		return g, false
 	}
-	g.Amount, g.UsableFrom, g.ExpiresAt = g.By.Amount, g.By.UsableFrom(), g.By.ExpiresAt
-	if in := g.By.Incoming; in != nil {
+	g.Amount, g.UsableFrom, g.ExpiresAt = g.By.Amount, g.By.UsableFrom(), g.By.ExpiresAt()
+	if in := g.By.Incoming(); in != nil {
 		n, err := strconv.Atoi(id[strings.LastIndexByte(id, '/')+1:])
 		if err != nil || n >= len(in.Grants) {
 			return g, v.ok(errCorruptKey)
@@ -167,7 +167,7 @@ func timeOutOf(op *event.Placed) event.Place {
 	if op.Kind != event.Hold {
 		return event.Place{Time: event.NoTime}
 	}
-	return event.Place{Time: op.ExpiresAt, Due: event.DueHold, ID: op.ID}
+	return event.Place{Time: op.ExpiresAt(), Due: event.DueHold, ID: op.ID}
 }
 
 // dueEntry finds a due item by the grant or hold that it is about.

@@ -33,10 +33,10 @@ func (t *orderTracker) apply(op *event.Placed, r *event.Result) {
 		*r = cancelAllResult(int64(op.Amount))
 		return
 	}
-	o := t.orders[op.Ref]
+	o := t.orders[op.Ref()]
 	if o == nil {
-		o = t.v.orderBefore(t.book, op.Ref, op.Place())
-		t.orders[op.Ref] = o
+		o = t.v.orderBefore(t.book, op.Ref(), op.Place())
+		t.orders[op.Ref()] = o
 	}
 	o.Apply(op, r)
 }

@@ -104,7 +104,7 @@ func (t *teller) happens(waits bool) {
 	case event.Capture:
 		t.capture()
 	case event.Release:
-		t.of = t.r.did.Ref
+		t.of = t.r.did.Ref()
 		t.giveBack(InHeld, t.takeLast(t.of))
 	case event.HoldExpired:
 		t.of = t.r.place.ID
@@ -141,10 +141,10 @@ func (t *teller) make(s *event.Slice, origin string) *ExplainedGrant {
 	t.made++
 	switch t.kind {
 	case event.Grant, event.Add:
-		g.EffectiveAt, g.Priority = r.did.UsableFrom(), r.did.Priority
+		g.EffectiveAt, g.Priority = r.did.UsableFrom(), r.did.Priority()
 	case event.Received:
-		g.From = r.did.From
-		g.Priority = r.did.Incoming.Grants[g.Number].Priority
+		g.From = r.did.From()
+		g.Priority = r.did.Incoming().Grants[g.Number].Priority
 	default:
 		g.Priority = t.grant(origin).Priority
 	}
@@ -229,7 +229,7 @@ func (t *teller) use(g *ExplainedGrant, u Use) {
 func (t *teller) drawTo(to Bucket) (drawn []part) {
 	counterparty := ""
 	if t.kind == event.Transfer {
-		counterparty = t.r.did.To
+		counterparty = t.r.did.To()
 	}
 	for i := range t.r.result.Slices {
 		s := &t.r.result.Slices[i]
@@ -244,7 +244,7 @@ func (t *teller) drawTo(to Bucket) (drawn []part) {
 
 // capture consumes what the entry's slices say of its hold, first drawn first.
 func (t *teller) capture() {
-	t.of = t.r.did.Ref
+	t.of = t.r.did.Ref()
 	for i := range t.r.result.Slices {
 		s := &t.r.result.Slices[i]
 		held := t.holds[t.of]
@@ -271,7 +271,7 @@ func (t *teller) takeLast(holdID string) []part {
 }
 
 func (t *teller) refund() {
-	t.of = t.r.did.Ref
+	t.of = t.r.did.Ref()
 	d := t.draws[t.of]
 	if d == nil {
 		t.wrong("what %q drew wasn't remembered", t.of)
@@ -348,7 +348,7 @@ func (t *teller) runShort() {
 	}
 	of := t.id
 	if t.kind == event.Capture {
-		of = did.Ref
+		of = did.Ref()
 	}
 	t.shorts[t.id] = short{t.kind, t.r.place.Time, of, t.r.result.Shortfall}
 }

@@ -36,7 +36,7 @@ func (e *Engine) loadPending(a *account) {
 			e.fail(errCorruptKey)
 			return
 		}
-		a.pending = append(a.pending, place)
+		a.rare().pending = append(a.pending(), place)
 	}
 }
 
@@ -51,7 +51,7 @@ func (e *Engine) mustWait(u *user, op *event.Placed) bool {
 	if op.Time <= e.marks.At {
 		return false
 	}
-	e.key = appendName(e.key[:0], nameEvent, u.id, op.Ref, e.key2)
+	e.key = appendName(e.key[:0], nameEvent, u.id, op.Ref(), e.key2)
 	if _, known := e.rows.Get(e.key); known {
 		return false
 	}
@@ -64,11 +64,11 @@ func (e *Engine) wait(u *user, a *account, op *event.Placed, extra *event.Event)
 	e.key = appendPlaced(e.key[:0], keyPending, a.number, at)
 	e.val = appendEventRow(e.val[:0], op, extra)
 	e.rows.Set(e.key, e.val)
-	e.key = appendChildKey(e.key[:0], u.id, op.Ref, a.number, at)
+	e.key = appendChildKey(e.key[:0], u.id, op.Ref(), a.number, at)
 	e.rows.Set(e.key, []byte(a.asset))
 	e.waiting[u.id]++
-	i, _ := slices.BinarySearchFunc(a.pending, at, event.Place.Compare)
-	a.pending = slices.Insert(a.pending, i, at)
+	i, _ := slices.BinarySearchFunc(a.pending(), at, event.Place.Compare)
+	a.rare().pending = slices.Insert(a.pending(), i, at)
 	r := &e.result
 	resetResult(r)
 	r.Outcome, r.Amount = event.Pending, op.Amount
@@ -87,9 +87,9 @@ func (e *Engine) stopWaiting(a *account, at event.Place) (op *event.Placed, extr
 		return nil, nil
 	}
 	e.rows.Delete(key)
-	e.rows.Delete(appendChildKey(nil, a.user.id, op.Ref, a.number, at))
-	if i, found := slices.BinarySearchFunc(a.pending, at, event.Place.Compare); found {
-		a.pending = slices.Delete(a.pending, i, i+1)
+	e.rows.Delete(appendChildKey(nil, a.user.id, op.Ref(), a.number, at))
+	if i, found := slices.BinarySearchFunc(a.pending(), at, event.Place.Compare); found {
+		a.seldom.pending = slices.Delete(a.pending(), i, i+1)
 	}
 	if e.waiting[a.user.id]--; e.waiting[a.user.id] == 0 {
 		delete(e.waiting, a.user.id)
@@ -132,14 +132,14 @@ func (e *Engine) decideWaiting(u *user, id string) {
 // giveUp rejects the first operation of an account that waits in vain: the
 // watermark passes it. It is settled right away.
 func (e *Engine) giveUp(a *account) {
-	at := a.pending[0]
+	at := a.pending()[0]
 	op, extra := e.stopWaiting(a, at)
 	if op == nil {
-		a.pending = a.pending[1:]
+		a.seldom.pending = a.pending()[1:]
 		return
 	}
 	reject(op, event.UnknownReference)
-	if a.said && at.Before(a.head.place) {
+	if a.isLate(at) {
 		op.Marks |= event.LateMark
 		e.insertRejected(a, op)
 	} else {

@@ -8,15 +8,15 @@ import (
 // Place is where an event or a due item stands in the order of a user's
 // events. The zero Place is before everything.
 type Place struct {
-	Time Time
-	// Due orders what falls due at a time before the events of that time.
-	Due      Due
+	Time     Time
 	Sequence int64
-	Rank     uint8
 	// ID is the event's id; for due items the grant's or hold's.
 	ID string
 	// From tells apart incoming transfers whose senders chose the same id.
 	From string
+	// Due orders what falls due at a time before the events of that time.
+	Due  Due
+	Rank uint8
 }
 
 // Due is the class of a Place: which kind of due item, or an event.

@@ -2,36 +2,66 @@ package event
 
 // Placed is an event as a shard keeps it: in its place, with the decision
 // made about it, the policy it is replayed under and where it came from. Its
-// user and asset are those of the account that holds it.
+// user and asset are those of the account that holds it. Memory is full of
+// them, so what most don't have stands apart, shared by all copies.
 type Placed struct {
 	ID string
-	// From is the sender of an incoming transfer.
-	From string
-	// Ref and To are as in Event.
-	Ref string
-	To  string
 	// Time is the effective time: its time in the order.
-	Time        Time
-	OccurredAt  Time
-	EffectiveAt Time
-	ExpiresAt   Time
+	Time Time
 	// ArrivedAt is Kafka's append time, ProcessedAt the processor's clock.
 	ArrivedAt   Time
 	ProcessedAt Time
 	Sequence    int64
 	Offset      int64
 	Amount      Amount
-	Priority    int32
-	Kind        Kind
-	Marks       Marks
+	// details are nil where nothing of them was given.
+	details *Details
+	Marks   Marks
+	Kind    Kind
 	// Outcome and Code are the decision, where arrival made one; else
 	// NoOutcome.
 	Outcome Outcome
 	Code    Code
+}
+
+// Details are what few placed events have.
+type Details struct {
+	// From is the sender of an incoming transfer.
+	From string
+	// Ref, To, OccurredAt, EffectiveAt, ExpiresAt and Priority are as in Event.
+	Ref         string
+	To          string
+	OccurredAt  Time
+	EffectiveAt Time
+	ExpiresAt   Time
+	Priority    int32
 	// Terms are those of a place; nil for everything else.
 	Terms *Terms
 	// Incoming is what an incoming transfer brought; nil for everything else.
 	Incoming *Incoming
+}
+
+// noDetails are those of an event at a time with nothing given.
+func noDetails(at Time) Details {
+	return Details{OccurredAt: at, EffectiveAt: NoTime, ExpiresAt: NoTime}
+}
+
+// With is p with these details. They can't be changed any more.
+func (p Placed) With(d Details) Placed {
+	p.details = nil
+	if d != noDetails(p.Time) {
+		kept := d // on the heap only here
+		p.details = &kept
+	}
+	return p
+}
+
+// Details are what With was told.
+func (p *Placed) Details() Details {
+	if p.details == nil {
+		return noDetails(p.Time)
+	}
+	return *p.details
 }
 
 // Incoming is what the receiver's side of a transfer keeps of it.
@@ -47,6 +77,9 @@ type Terms struct {
 	Quantity Decimal
 	Price    Decimal
 }
+
+// Notional is what the order is worth.
+func (t *Terms) Notional() Decimal { return t.Quantity.Notional(t.Price) }
 
 // Marks are facts about a placed event, one bit each.
 type Marks uint16
@@ -78,9 +111,99 @@ const (
 // Has reports whether all bits of m are set.
 func (s Marks) Has(m Marks) bool { return s&m == m }
 
+// Bytes is about how much memory p holds, beside its own place.
+func (p *Placed) Bytes() int {
+	const details, terms, incoming, grant = 112, 80, 32, 24
+	size := len(p.ID)
+	d := p.details
+	if d == nil {
+		return size
+	}
+	size += details + len(d.From) + len(d.Ref) + len(d.To)
+	if d.Terms != nil {
+		size += terms + len(d.Terms.Currency)
+	}
+	if d.Incoming != nil {
+		size += incoming + len(d.Incoming.Grants)*grant
+	}
+	return size
+}
+
+// From is the sender of an incoming transfer.
+func (p *Placed) From() string {
+	if p.details == nil {
+		return ""
+	}
+	return p.details.From
+}
+
+// Ref is as in Event.
+func (p *Placed) Ref() string {
+	if p.details == nil {
+		return ""
+	}
+	return p.details.Ref
+}
+
+// To is as in Event.
+func (p *Placed) To() string {
+	if p.details == nil {
+		return ""
+	}
+	return p.details.To
+}
+
+// OccurredAt is as in Event.
+func (p *Placed) OccurredAt() Time {
+	if p.details == nil {
+		return p.Time
+	}
+	return p.details.OccurredAt
+}
+
+// EffectiveAt is as in Event.
+func (p *Placed) EffectiveAt() Time {
+	if p.details == nil {
+		return NoTime
+	}
+	return p.details.EffectiveAt
+}
+
+// ExpiresAt is as in Event.
+func (p *Placed) ExpiresAt() Time {
+	if p.details == nil {
+		return NoTime
+	}
+	return p.details.ExpiresAt
+}
+
+// Priority is as in Event.
+func (p *Placed) Priority() int32 {
+	if p.details == nil {
+		return 0
+	}
+	return p.details.Priority
+}
+
+// Terms are those of a place; nil for everything else.
+func (p *Placed) Terms() *Terms {
+	if p.details == nil {
+		return nil
+	}
+	return p.details.Terms
+}
+
+// Incoming is what an incoming transfer brought; nil for everything else.
+func (p *Placed) Incoming() *Incoming {
+	if p.details == nil {
+		return nil
+	}
+	return p.details.Incoming
+}
+
 // Place is where the event stands.
 func (p *Placed) Place() Place {
-	return Place{Time: p.Time, Due: AnEvent, Sequence: p.Sequence, Rank: p.Kind.Rank(), ID: p.ID, From: p.From}
+	return Place{Time: p.Time, Due: AnEvent, Sequence: p.Sequence, Rank: p.Kind.Rank(), ID: p.ID, From: p.From()}
 }
 
 // IsAt reports whether the event stands at place q.
@@ -88,16 +211,16 @@ func (p *Placed) IsAt(q Place) bool { return p.Time == q.Time && p.Place() == q 
 
 // UsableFrom is when a grant's credits may first be drawn.
 func (p *Placed) UsableFrom() Time {
-	if p.EffectiveAt != NoTime {
-		return p.EffectiveAt
+	if at := p.EffectiveAt(); at != NoTime {
+		return at
 	}
-	return p.OccurredAt
+	return p.OccurredAt()
 }
 
 // GrantID is the id of the grant that the event makes.
 func (p *Placed) GrantID() string {
 	if p.Kind == Grant {
-		return p.Ref
+		return p.Ref()
 	}
 	return p.ID
 }

@@ -238,11 +238,11 @@ func (a *Account) Apply(op *event.Placed, r *event.Result) {
 
 func (a *Account) grant(op *event.Placed, r *event.Result) {
 	id := op.GrantID()
-	r.Slices = append(r.Slices, event.Slice{GrantID: id, Amount: op.Amount, ExpiresAt: op.ExpiresAt})
+	r.Slices = append(r.Slices, event.Slice{GrantID: id, Amount: op.Amount, ExpiresAt: op.ExpiresAt()})
 	if _, gone := slices.BinarySearch(a.revoked, id); gone {
 		return // born revoked: credited and revoked in one step
 	}
-	g := Grant{ID: id, Remaining: op.Amount, EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt, Priority: op.Priority}
+	g := Grant{ID: id, Remaining: op.Amount, EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt(), Priority: op.Priority()}
 	if g.EffectiveAt > op.Time {
 		g.ID = strings.Clone(g.ID)
 		i, _ := slices.BinarySearchFunc(a.future, g, activatesBefore)
@@ -312,13 +312,13 @@ func (a *Account) revoke(op *event.Placed, r *event.Result) {
 		r.Outcome, r.Code = event.Ignored, event.UnknownReference
 		return
 	}
-	if i, found := slices.BinarySearch(a.revoked, op.Ref); !found {
+	if i, found := slices.BinarySearch(a.revoked, op.Ref()); !found {
 		if a.shared {
 			a.revoked, a.shared = slices.Clone(a.revoked), false
 		}
-		a.revoked = slices.Insert(a.revoked, i, strings.Clone(op.Ref))
+		a.revoked = slices.Insert(a.revoked, i, strings.Clone(op.Ref()))
 	}
-	named := func(g Grant) bool { return g.ID == op.Ref }
+	named := func(g Grant) bool { return g.ID == op.Ref() }
 	if i := slices.IndexFunc(a.usable, named); i >= 0 {
 		g := a.usable[i]
 		a.cut(i, i+1)

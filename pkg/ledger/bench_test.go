@@ -19,7 +19,8 @@ type routine struct {
 
 func routines() []routine {
 	op := func(kind event.Kind, id, ref string) event.Placed {
-		o := event.Placed{Kind: kind, ID: id, Ref: ref, Amount: 3, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}
+		o := event.Placed{Kind: kind, ID: id, Amount: 3}
+		refer(&o, ref)
 		if kind.IsConditional() {
 			o.Outcome = event.Accepted
 		}
@@ -38,10 +39,10 @@ func routines() []routine {
 func threeGrants() *ledger.Account {
 	a := &ledger.Account{}
 	for i := range 3 {
-		a.Apply(&event.Placed{
-			Kind: event.Grant, ID: fmt.Sprint("e", i), Ref: fmt.Sprint("g", i), Amount: event.MaxAmount,
-			EffectiveAt: event.NoTime, ExpiresAt: event.MaxTime - event.Time(i),
-		}, &event.Result{})
+		op := event.Placed{Kind: event.Grant, ID: fmt.Sprint("e", i), Amount: event.MaxAmount}.With(event.Details{
+			Ref: fmt.Sprint("g", i), EffectiveAt: event.NoTime, ExpiresAt: event.MaxTime - event.Time(i),
+		})
+		a.Apply(&op, &event.Result{})
 	}
 	return a
 }

@@ -60,7 +60,7 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 		clearResult(scratch)
 		a.Apply(op, scratch)
 		if op.Kind == event.Revoke {
-			d.touch(op.Ref, 0)
+			d.touch(op.Ref(), 0)
 		}
 		d.fixed = d.fixed || scratch.Shortfall > 0
 		d.most = max(d.most, a.available)

@@ -35,11 +35,13 @@ func makeStretch(t *rapid.T) *stretch {
 		case event.Grant, event.Add:
 			op.Amount *= rich
 			if rich > 1 && rapid.Bool().Draw(t, "lasts") {
-				op.ExpiresAt = event.NoTime
+				d := op.Details()
+				d.ExpiresAt = event.NoTime
+				*op = op.With(d)
 			}
 		}
 	}
-	ops = append(ops, event.Placed{Kind: event.Subtract, ID: "last", Amount: 1, Time: 300, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime})
+	ops = append(ops, event.Placed{Kind: event.Subtract, ID: "last", Amount: 1, Time: 300})
 	from := rapid.IntRange(0, len(ops)-1).Draw(t, "from")
 	to := rapid.IntRange(from+1, min(from+12, len(ops))).Draw(t, "to")
 	s := &stretch{base: &ledger.Account{}, ops: ops[from:to]}
@@ -256,7 +258,9 @@ func TestDigestRoundTrip(t *testing.T) {
 // The forms, byte for byte: they are never written differently.
 func TestFormOfDigestAndShift(t *testing.T) {
 	grant := func(id string, expires event.Time) event.Placed {
-		return event.Placed{Kind: event.Grant, ID: "e-" + id, Ref: id, Amount: 50, Time: 2, OccurredAt: 2, EffectiveAt: event.NoTime, ExpiresAt: expires, Priority: 1}
+		return event.Placed{Kind: event.Grant, ID: "e-" + id, Amount: 50, Time: 2}.With(event.Details{
+			Ref: id, OccurredAt: 2, EffectiveAt: event.NoTime, ExpiresAt: expires, Priority: 1,
+		})
 	}
 	a := &ledger.Account{}
 	for _, op := range []event.Placed{grant("g1", 300), grant("g2", event.NoTime)} {
@@ -284,14 +288,14 @@ func TestFormOfDigestAndShift(t *testing.T) {
 func TestI8NoShiftOverflows(t *testing.T) {
 	a, b := &ledger.Account{}, &ledger.Account{}
 	for _, to := range []*ledger.Account{a, b} {
-		to.Apply(&event.Placed{Kind: event.Add, ID: "g", Amount: 1 << 61, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}, &event.Result{})
+		to.Apply(&event.Placed{Kind: event.Add, ID: "g", Amount: 1 << 61}, &event.Result{})
 	}
-	b.Apply(&event.Placed{Kind: event.Add, ID: "h", Amount: 1 << 60, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}, &event.Result{})
+	b.Apply(&event.Placed{Kind: event.Add, ID: "h", Amount: 1 << 60}, &event.Result{})
 	shift, _ := a.ShiftTo(b)
 	for more, want := range map[event.Amount]bool{3<<61 - 1<<60 - 1: true, 3<<61 - 1<<60: false} {
 		var d ledger.Digest
 		d.Begin(a, 1)
-		ops := []event.Placed{{Kind: event.Add, ID: "more", Amount: more, Time: 2, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}}
+		ops := []event.Placed{{Kind: event.Add, ID: "more", Amount: more, Time: 2}}
 		d.Extend(clone(a), ops, &event.Result{})
 		if d.Allows(shift, 2) != want {
 			t.Errorf("I8: with %d more it is %v that the shift is allowed", more, !want)

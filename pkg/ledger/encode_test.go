@@ -42,10 +42,7 @@ func TestEncodeRoundTrip(t *testing.T) {
 // The form of version 2, byte for byte: it is never written differently.
 func TestEncodedForm(t *testing.T) {
 	a := &ledger.Account{}
-	apply := func(op event.Placed) {
-		op.OccurredAt = op.Time
-		a.Apply(&op, &event.Result{})
-	}
+	apply := func(op event.Placed) { a.Apply(&op, &event.Result{}) }
 	check := func(want string) {
 		t.Helper()
 		if got := string(a.AppendTo(nil)); got != want {
@@ -54,14 +51,17 @@ func TestEncodedForm(t *testing.T) {
 	}
 	const none = event.NoTime
 	check("\x02" + "\x00" + "\x00" + "\x00" + "\x00" + "\x00" + "\x00")
-	apply(event.Placed{Kind: event.Revoke, ID: "r", Ref: "gone", Marks: event.KnownMark, Time: 1, EffectiveAt: none, ExpiresAt: none})
-	apply(event.Placed{Kind: event.Grant, ID: "e1", Ref: "g1", Amount: 5, Time: 2, EffectiveAt: none, ExpiresAt: 300, Priority: 7})
-	apply(event.Placed{Kind: event.Grant, ID: "e2", Ref: "g2", Amount: 6, Time: 3, EffectiveAt: 200, ExpiresAt: none})
+	apply(event.Placed{Kind: event.Revoke, ID: "r", Marks: event.KnownMark, Time: 1}.
+		With(event.Details{Ref: "gone", OccurredAt: 1, EffectiveAt: none, ExpiresAt: none}))
+	apply(event.Placed{Kind: event.Grant, ID: "e1", Amount: 5, Time: 2}.
+		With(event.Details{Ref: "g1", OccurredAt: 2, EffectiveAt: none, ExpiresAt: 300, Priority: 7}))
+	apply(event.Placed{Kind: event.Grant, ID: "e2", Amount: 6, Time: 3}.
+		With(event.Details{Ref: "g2", OccurredAt: 3, EffectiveAt: 200, ExpiresAt: none}))
 	check("\x02" +
 		"\x01" + "\x02g1" + "\x05" + "\x02" + "\xad\x02" + "\x07" + "\x00" +
 		"\x01" + "\x02g2" + "\x06" + "\xc8\x01" + "\x00" + "\x00" + "\x00" +
 		"\x00" + "\x01" + "\x04gone" + "\x00" + "\x00")
-	apply(event.Placed{Kind: event.Subtract, ID: "s", Amount: 8, Time: 4, EffectiveAt: none, ExpiresAt: none, Marks: event.DebtMark})
+	apply(event.Placed{Kind: event.Subtract, ID: "s", Amount: 8, Time: 4, Marks: event.DebtMark})
 	check("\x02" + "\x00" + "\x01" + "\x02g2" + "\x06" + "\xc8\x01" + "\x00" + "\x00" + "\x00" +
 		"\x01" + "\x01s" + "\x03" + "\x01" + "\x04gone" + "\x00" + "\x00")
 }
@@ -69,8 +69,10 @@ func TestEncodedForm(t *testing.T) {
 // The same, of what is held, drawn and restored.
 func TestEncodedFormOfHoldsAndDraws(t *testing.T) {
 	a := &ledger.Account{}
-	apply := func(op event.Placed) {
-		op.OccurredAt, op.EffectiveAt = op.Time, event.NoTime
+	apply := func(op event.Placed, expires event.Time) {
+		d := op.Details()
+		d.ExpiresAt = expires
+		op = op.With(d)
 		a.Apply(&op, &event.Result{})
 	}
 	check := func(want string) {
@@ -80,11 +82,11 @@ func TestEncodedFormOfHoldsAndDraws(t *testing.T) {
 		}
 	}
 	const none, accepted = event.NoTime, event.Accepted
-	apply(event.Placed{Kind: event.Add, ID: "a", Amount: 5, Time: 2, ExpiresAt: 300})
-	apply(event.Placed{Kind: event.Spend, ID: "s", Amount: 4, Time: 3, ExpiresAt: none, Outcome: accepted, Marks: event.RefundedMark})
-	apply(event.Placed{Kind: event.Hold, ID: "h", Amount: 3, Time: 4, ExpiresAt: 310, Outcome: accepted, Marks: event.RefundedMark | event.ForfeitMark})
-	apply(event.Placed{Kind: event.Spend, ID: "t", Amount: 2, Time: 5, ExpiresAt: none, Outcome: accepted, Marks: event.RefundedMark | event.DebtMark})
-	apply(event.Placed{Kind: event.Add, ID: "b", Amount: 1, Time: 6, ExpiresAt: none})
+	apply(event.Placed{Kind: event.Add, ID: "a", Amount: 5, Time: 2}, 300)
+	apply(event.Placed{Kind: event.Spend, ID: "s", Amount: 4, Time: 3, Outcome: accepted, Marks: event.RefundedMark}, none)
+	apply(event.Placed{Kind: event.Hold, ID: "h", Amount: 3, Time: 4, Outcome: accepted, Marks: event.RefundedMark | event.ForfeitMark}, 310)
+	apply(event.Placed{Kind: event.Spend, ID: "t", Amount: 2, Time: 5, Outcome: accepted, Marks: event.RefundedMark | event.DebtMark}, none)
+	apply(event.Placed{Kind: event.Add, ID: "b", Amount: 1, Time: 6}, none)
 	const (
 		hold = "\x01" + "\x01h" + "\x04" + "\xb7\x02" + "\x03" + "\x01" +
 			"\x01" + "\x01a" + "\x01" + "\x02" + "\xad\x02" + "\x00" + "\x00"
@@ -96,7 +98,9 @@ func TestEncodedFormOfHoldsAndDraws(t *testing.T) {
 		"\x01t" + "\x05" + "\x00" + "\x01" + "\x01b" + "\x01" + "\x06" + "\x00" + "\x00" + "\x00" + "\x01" + "\x01t" + "\x01")
 	// What expired at 300 with 297 to go comes back until 602, and pays the
 	// one that is owed.
-	apply(event.Placed{Kind: event.Refund, ID: "r", Ref: "s", Amount: 4, Time: 305, ExpiresAt: none, Outcome: accepted})
+	refund := event.Placed{Kind: event.Refund, ID: "r", Amount: 4, Time: 305, Outcome: accepted}
+	refer(&refund, "s")
+	apply(refund, none)
 	check("\x02" + "\x01" + "\x03r/0" + "\x03" + "\xb1\x02" + "\xdb\x04" + "\x00" + "\x01a" + "\x00" + "\x00" + "\x00" + hold +
 		"\x02" + ofHold +
 		"\x01t" + "\x05" + "\x00" + "\x02" + "\x01b" + "\x01" + "\x06" + "\x00" + "\x00" + "\x00" +

@@ -35,7 +35,7 @@ func (a *Account) findHold(id string) (int, bool) {
 // openHold is the index of the hold that an accepted capture or release
 // takes of.
 func (a *Account) openHold(op *event.Placed) int {
-	i, found := a.findHold(op.Ref)
+	i, found := a.findHold(op.Ref())
 	if !found {
 		panic("ledger: I7: an accepted " + op.Kind.String() + " of a hold that is not there")
 	}
@@ -53,15 +53,15 @@ func (a *Account) hold(op *event.Placed, r *event.Result) {
 	r.Shortfall = int64(op.Amount - drawn)
 	a.held += int64(drawn)
 	h := Hold{
-		ID: strings.Clone(op.ID), At: op.Time, ExpiresAt: op.ExpiresAt, Left: op.Amount, Pieces: pieces,
+		ID: strings.Clone(op.ID), At: op.Time, ExpiresAt: op.ExpiresAt(), Left: op.Amount, Pieces: pieces,
 		Forfeit: op.Marks.Has(event.ForfeitMark),
 	}
 	i, _ := a.findHold(h.ID)
 	a.holds = slices.Insert(a.holds, i, h)
 	if len(pieces) == 0 {
-		a.bareBy(op.ExpiresAt)
-	} else if op.ExpiresAt != event.NoTime {
-		a.dueBy(op.ExpiresAt)
+		a.bareBy(op.ExpiresAt())
+	} else if op.ExpiresAt() != event.NoTime {
+		a.dueBy(op.ExpiresAt())
 	}
 	if op.Marks.Has(event.RefundedMark) {
 		a.remember(Draws{ID: h.ID, At: op.Time})

@@ -217,7 +217,7 @@ func (b *books) note(s *step) {
 	case event.Release, event.HoldExpired:
 		b.goBack(s)
 	case event.Revoke:
-		b.gone[s.op.Ref] = true
+		b.gone[s.op.Ref()] = true
 		add(&b.revoked, amount)
 	case event.Expired:
 		add(&b.expired, amount)
@@ -390,14 +390,14 @@ func TestI6CopiesAreIndependent(t *testing.T) {
 func TestI6ListsOfDrawsAreIndependent(t *testing.T) {
 	var a ledger.Account
 	apply := func(to *ledger.Account, kind event.Kind, id string, amount event.Amount) {
-		op := event.Placed{Kind: kind, ID: id, Amount: amount, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime, Marks: event.DebtMark}
+		op := event.Placed{Kind: kind, ID: id, Amount: amount, Marks: event.DebtMark}
 		if kind.IsConditional() {
 			op.Outcome = event.Accepted
 		}
 		if kind == event.Hold {
 			op.Marks |= event.RefundedMark
 		} else {
-			op.Ref = "h"
+			refer(&op, "h")
 		}
 		to.Apply(&op, &event.Result{})
 	}
@@ -430,7 +430,7 @@ func otherwise(t *rapid.T, a *ledger.Account, ops []event.Placed, scale event.Am
 	}
 	for i := range facts {
 		op := &facts[i]
-		op.Time, op.OccurredAt, op.EffectiveAt, op.ExpiresAt, op.Sequence = at, at, event.NoTime, event.NoTime, -100
+		op.Time, op.Sequence = at, -100
 	}
 	return append(facts, ops...)
 }
@@ -445,7 +445,7 @@ func TestI7AcceptedOperationsFindWhatTheyName(t *testing.T) {
 			}
 			switch s.op.Kind {
 			case event.Capture, event.Release:
-				i := slices.IndexFunc(s.before.Holds(), func(h ledger.Hold) bool { return h.ID == s.op.Ref })
+				i := slices.IndexFunc(s.before.Holds(), func(h ledger.Hold) bool { return h.ID == s.op.Ref() })
 				if i < 0 || s.before.Holds()[i].Left < s.op.Amount {
 					t.Fatalf("I7: %v of %d finds %+v", s, s.op.Amount, s.before.Holds())
 				}
@@ -465,7 +465,9 @@ func TestI7BreachPanics(t *testing.T) {
 	refunded := spend
 	refunded.Marks = event.RefundedMark
 	child := func(kind event.Kind, ref string, amount event.Amount) event.Placed {
-		return event.Placed{Kind: kind, ID: "c", Ref: ref, Amount: amount, Outcome: event.Accepted}
+		op := event.Placed{Kind: kind, ID: "c", Amount: amount, Outcome: event.Accepted}
+		refer(&op, ref)
+		return op
 	}
 	for _, c := range []struct {
 		name string
@@ -488,11 +490,9 @@ func TestI7BreachPanics(t *testing.T) {
 				}
 			}()
 			var a ledger.Account
-			a.Apply(&event.Placed{Kind: event.Add, ID: "g", Amount: 3, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime}, &event.Result{})
+			a.Apply(&event.Placed{Kind: event.Add, ID: "g", Amount: 3}, &event.Result{})
 			for i := range c.ops {
-				op := c.ops[i]
-				op.EffectiveAt, op.ExpiresAt = event.NoTime, event.NoTime
-				a.Apply(&op, &event.Result{})
+				a.Apply(&c.ops[i], &event.Result{})
 			}
 		})
 	}

@@ -64,8 +64,7 @@ func (p *plan) time() event.Time {
 // next is an operation of no kind yet, that arrives behind all others.
 func (p *plan) next(kind event.Kind, at event.Time) event.Placed {
 	op := event.Placed{
-		ID: fmt.Sprintf("e%02d", len(p.ops)), Kind: kind, Time: at, OccurredAt: at,
-		EffectiveAt: event.NoTime, ExpiresAt: event.NoTime, Amount: p.scale * p.number(1, 9, "amount"),
+		ID: fmt.Sprintf("e%02d", len(p.ops)), Kind: kind, Time: at, Amount: p.scale * p.number(1, 9, "amount"),
 	}
 	if rapid.Bool().Draw(p.t, "debt") {
 		op.Marks |= event.DebtMark
@@ -91,7 +90,9 @@ func (p *plan) add(kind event.Kind) {
 		p.received(&op)
 	default:
 		if kind == event.Hold && rapid.Bool().Draw(p.t, "expires") {
-			op.ExpiresAt = op.Time + event.Time(p.number(1, 9, "lifetime"))
+			d := op.Details()
+			d.ExpiresAt = op.Time + event.Time(p.number(1, 9, "lifetime"))
+			op = op.With(d)
 			p.names = append(p.names, "hold_expired/"+op.ID+"/0", "hold_expired/"+op.ID+"/1")
 		}
 		switch {
@@ -108,18 +109,21 @@ func (p *plan) add(kind event.Kind) {
 }
 
 func (p *plan) grant(op *event.Placed) {
+	d := op.Details()
 	if op.Kind == event.Grant {
-		op.Ref = fmt.Sprintf("g%02d", p.number(0, 99, "first")*100+event.Amount(len(p.ops)))
-		op.Priority = int32(p.number(0, 2, "priority"))
+		d.Ref = fmt.Sprintf("g%02d", p.number(0, 99, "first")*100+event.Amount(len(p.ops)))
+		d.Priority = int32(p.number(0, 2, "priority"))
 		switch p.number(0, 3, "effective") {
 		case 1: // in the future
-			op.EffectiveAt = op.Time + event.Time(p.number(1, 5, "later"))
+			d.EffectiveAt = op.Time + event.Time(p.number(1, 5, "later"))
 		case 2: // backdated
-			op.EffectiveAt, op.OccurredAt = op.Time, op.Time+7
+			d.EffectiveAt, d.OccurredAt = op.Time, op.Time+7
 		}
 	}
+	*op = op.With(d)
 	if rapid.Bool().Draw(p.t, "expires") {
-		op.ExpiresAt = op.UsableFrom() + event.Time(p.number(1, 12, "lifetime"))
+		d.ExpiresAt = op.UsableFrom() + event.Time(p.number(1, 12, "lifetime"))
+		*op = op.With(d)
 	}
 	if rapid.IntRange(0, 9).Draw(p.t, "rejected") == 0 {
 		op.Outcome, op.Code = event.Rejected, event.GrantExists
@@ -129,16 +133,18 @@ func (p *plan) grant(op *event.Placed) {
 }
 
 func (p *plan) received(op *event.Placed) {
-	op.From, op.Amount, op.Incoming = "bob", 0, &event.Incoming{}
+	d := op.Details()
+	op.Amount, d.From, d.Incoming = 0, "bob", &event.Incoming{}
 	for n := range rapid.IntRange(1, 3).Draw(p.t, "grants") {
 		in := event.RemittedGrant{Amount: p.scale * p.number(1, 5, "amount"), ExpiresAt: event.NoTime, Priority: int32(p.number(0, 2, "priority"))}
 		if rapid.Bool().Draw(p.t, "expires") {
 			in.ExpiresAt = op.Time + event.Time(p.number(1, 12, "lifetime"))
 		}
 		op.Amount += in.Amount
-		op.Incoming.Grants = append(op.Incoming.Grants, in)
-		p.names = append(p.names, event.RemittedID(op.From, op.ID, n))
+		d.Incoming.Grants = append(d.Incoming.Grants, in)
+		p.names = append(p.names, event.RemittedID(d.From, op.ID, n))
 	}
+	*op = op.With(d)
 }
 
 // child makes up a capture, release or refund of some spend or hold, and
@@ -156,11 +162,11 @@ func (p *plan) child(kind event.Kind) {
 	of := able[rapid.IntRange(0, len(able)-1).Draw(p.t, "of")]
 	named := &p.ops[of.op]
 	at := named.Time + event.Time(5*p.number(0, 12, "after")%13)
-	if kind != event.Refund && named.ExpiresAt != event.NoTime {
-		at = min(at, named.ExpiresAt-1)
+	if kind != event.Refund && named.ExpiresAt() != event.NoTime {
+		at = min(at, named.ExpiresAt()-1)
 	}
 	op := p.next(kind, at)
-	op.Ref = named.ID
+	refer(&op, named.ID)
 	if !named.Place().Before(op.Place()) {
 		op.Sequence = named.Sequence + 1
 	}
@@ -193,6 +199,13 @@ func (p *plan) child(kind event.Kind) {
 	p.ops = append(p.ops, op)
 }
 
+// refer makes an operation name something.
+func refer(op *event.Placed, id string) {
+	d := op.Details()
+	d.Ref = id
+	*op = op.With(d)
+}
+
 // refundable is what a refund at a place may still give back.
 func (p *plan) refundable(of *parent, at event.Place) event.Amount {
 	if p.ops[of.op].Kind == event.Spend {
@@ -210,8 +223,8 @@ func (p *plan) refundable(of *parent, at event.Place) event.Amount {
 func (p *plan) revoke() {
 	op := p.next(event.Revoke, p.time())
 	op.Amount = event.NoAmount
-	op.Ref = p.names[len(p.names)-int(p.number(1, len(p.names), "grant"))]
-	if op.Ref != "unknown" {
+	refer(&op, p.names[len(p.names)-int(p.number(1, len(p.names), "grant"))])
+	if op.Ref() != "unknown" {
 		op.Marks |= event.KnownMark
 	}
 	p.ops = append(p.ops, op)

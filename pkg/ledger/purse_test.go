@@ -135,7 +135,7 @@ func (p *purse) apply(op *event.Placed) (r event.Result) {
 	case op.Kind == event.Grant, op.Kind == event.Add:
 		p.grant(op, n, &r)
 	case op.Kind == event.Received:
-		for i, in := range op.Incoming.Grants {
+		for i, in := range op.Incoming().Grants {
 			id := "bob/" + op.ID + "/" + strconv.Itoa(i)
 			p.facts[id] = ledger.Grant{ID: id, EffectiveAt: op.Time, ExpiresAt: in.ExpiresAt, Priority: in.Priority}
 			p.credit(id, int(in.Amount/p.coin), &r)
@@ -145,7 +145,7 @@ func (p *purse) apply(op *event.Placed) (r event.Result) {
 	case op.Kind == event.Hold:
 		grants := p.draw(n, &r)
 		r.Shortfall = int64(p.coin) * int64(n-len(grants))
-		p.holds[op.ID] = &heldCoins{grants: grants, left: n, at: op.Time, expiresAt: op.ExpiresAt, forfeit: op.Marks.Has(event.ForfeitMark)}
+		p.holds[op.ID] = &heldCoins{grants: grants, left: n, at: op.Time, expiresAt: op.ExpiresAt(), forfeit: op.Marks.Has(event.ForfeitMark)}
 		p.took[op.ID] = &tookCoins{at: op.Time}
 	case op.Kind == event.Capture:
 		p.capture(op, n, &r)
@@ -164,7 +164,7 @@ func (p *purse) apply(op *event.Placed) (r event.Result) {
 }
 
 func (p *purse) grant(op *event.Placed, n int, r *event.Result) {
-	g := ledger.Grant{ID: op.GrantID(), Remaining: op.Amount, EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt, Priority: op.Priority}
+	g := ledger.Grant{ID: op.GrantID(), Remaining: op.Amount, EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt(), Priority: op.Priority()}
 	p.facts[g.ID] = g
 	if g.EffectiveAt <= op.Time {
 		p.credit(g.ID, n, r)
@@ -184,10 +184,10 @@ func (p *purse) revoke(op *event.Placed, r *event.Result) {
 		r.Outcome, r.Code = event.Ignored, event.UnknownReference
 		return
 	}
-	p.revoked[op.Ref] = true
-	p.future = slices.DeleteFunc(p.future, func(g ledger.Grant) bool { return g.ID == op.Ref })
-	for ; p.coins[op.Ref] > 0; p.coins[op.Ref]-- {
-		p.say(r, op.Ref)
+	p.revoked[op.Ref()] = true
+	p.future = slices.DeleteFunc(p.future, func(g ledger.Grant) bool { return g.ID == op.Ref() })
+	for ; p.coins[op.Ref()] > 0; p.coins[op.Ref()]-- {
+		p.say(r, op.Ref())
 		r.Amount += p.coin
 	}
 }
@@ -260,7 +260,7 @@ func (p *purse) miss(op *event.Placed, of *tookCoins, n int, r *event.Result) {
 }
 
 func (p *purse) capture(op *event.Placed, n int, r *event.Result) {
-	h, took, missing := p.holds[op.Ref], p.took[op.Ref], 0
+	h, took, missing := p.holds[op.Ref()], p.took[op.Ref()], 0
 	h.left -= n
 	for range n {
 		if len(h.grants) == 0 {
@@ -282,7 +282,7 @@ func (p *purse) capture(op *event.Placed, n int, r *event.Result) {
 }
 
 func (p *purse) release(op *event.Placed, n int, r *event.Result) {
-	h := p.holds[op.Ref]
+	h := p.holds[op.Ref()]
 	h.left -= n
 	stay := min(h.left, len(h.grants))
 	back := h.grants[stay:]
@@ -291,7 +291,7 @@ func (p *purse) release(op *event.Placed, n int, r *event.Result) {
 }
 
 func (p *purse) refund(op *event.Placed, n int, r *event.Result) {
-	took := p.took[op.Ref]
+	took := p.took[op.Ref()]
 	var back []string
 	for range n {
 		switch s := len(took.shorts); {

@@ -77,7 +77,7 @@ func (a *Account) remember(d Draws) {
 }
 
 func (a *Account) rememberCapture(op *event.Placed, consumed []Grant, shortfall int64) {
-	i, found := a.findDraws(op.Ref)
+	i, found := a.findDraws(op.Ref())
 	if !found {
 		return
 	}
@@ -139,7 +139,7 @@ func (a *Account) forgetEmpty(id string) {
 // gives back the rest, last drawn first.
 func (a *Account) refund(op *event.Placed, r *event.Result) {
 	r.Outcome = event.Accepted
-	i, found := a.findDraws(op.Ref)
+	i, found := a.findDraws(op.Ref())
 	if !found {
 		panic("ledger: I7: a refund of draws that were not remembered")
 	}
@@ -160,8 +160,8 @@ func (a *Account) refund(op *event.Placed, r *event.Result) {
 		panic("ledger: I7: a refund of more than was taken")
 	}
 	giving := giving{at: op.Time, drawnAt: d.At, id: op.ID, forfeit: op.Marks.Has(event.ForfeitMark)}
-	if _, open := a.findHold(op.Ref); !open {
-		a.forgetEmpty(op.Ref)
+	if _, open := a.findHold(op.Ref()); !open {
+		a.forgetEmpty(op.Ref())
 	}
 	a.giveBack(off, giving, r)
 }
@@ -262,8 +262,8 @@ func addUp(parts []Grant) []Grant {
 
 // receive takes the grants that a transfer brings.
 func (a *Account) receive(op *event.Placed, r *event.Result) {
-	for n, in := range op.Incoming.Grants {
-		id := event.RemittedID(op.From, op.ID, n)
+	for n, in := range op.Incoming().Grants {
+		id := event.RemittedID(op.From(), op.ID, n)
 		r.Slices = append(r.Slices, event.Slice{GrantID: id, Amount: in.Amount, ExpiresAt: in.ExpiresAt})
 		if _, gone := slices.BinarySearch(a.revoked, id); !gone {
 			a.credit(Grant{ID: id, Remaining: in.Amount, EffectiveAt: op.Time, ExpiresAt: in.ExpiresAt, Priority: in.Priority}, r)

@@ -9,7 +9,7 @@ import (
 )
 
 func applyRevoke(a *Account, id string) {
-	op := event.Placed{Kind: event.Revoke, ID: "r-" + id, Ref: id, Marks: event.KnownMark}
+	op := event.Placed{Kind: event.Revoke, ID: "r-" + id, Marks: event.KnownMark}.With(event.Details{Ref: id})
 	a.Apply(&op, &event.Result{})
 }
 

@@ -90,39 +90,39 @@ func (s *script) parse(words []string) (*event.Placed, error) {
 		return nil, err
 	}
 	e := &arrival.Event
-	op := &event.Placed{
-		ID: e.ID, Ref: e.Ref, To: e.To, Time: e.EffectiveTime(), OccurredAt: e.OccurredAt, EffectiveAt: e.EffectiveAt,
-		ExpiresAt: e.ExpiresAt, Sequence: e.Sequence, Amount: e.Amount, Priority: e.Priority, Kind: e.Kind,
-	}
-	mark(op, event.RefundedMark, refunded >= 0)
+	op := event.Placed{
+		ID: e.ID, Time: e.EffectiveTime(), Sequence: e.Sequence, Amount: e.Amount, Kind: e.Kind,
+	}.With(event.Details{
+		Ref: e.Ref, To: e.To, OccurredAt: e.OccurredAt, EffectiveAt: e.EffectiveAt, ExpiresAt: e.ExpiresAt, Priority: e.Priority,
+	})
+	mark(&op, event.RefundedMark, refunded >= 0)
 	if op.Kind.IsConditional() {
 		op.Outcome = event.Accepted
 	}
 	if op.Kind == event.Grant || op.Kind == event.Add {
 		s.grants[op.GrantID()] = true
 	}
-	mark(op, event.KnownMark, op.Kind == event.Revoke && (s.grants[op.Ref] || strings.Contains(op.Ref, "/")))
-	return op, nil
+	mark(&op, event.KnownMark, op.Kind == event.Revoke && (s.grants[op.Ref()] || strings.Contains(op.Ref(), "/")))
+	return &op, nil
 }
 
 // parseReceived reads what a transfer brings: the line of an add that names
 // its sender and its grants instead of an amount.
 func parseReceived(words []string) (*event.Placed, error) {
-	op := &event.Placed{
-		Kind: event.Received, ID: words[1], EffectiveAt: event.NoTime, ExpiresAt: event.NoTime, Incoming: &event.Incoming{},
-	}
+	op := event.Placed{Kind: event.Received, ID: words[1]}
+	d := event.Details{EffectiveAt: event.NoTime, ExpiresAt: event.NoTime, Incoming: &event.Incoming{}}
 	for _, w := range words[2:] {
 		key, value, _ := strings.Cut(w, "=")
 		switch key {
 		case "from":
-			op.From = value
+			d.From = value
 		case "at":
 			seconds, err := strconv.ParseInt(value, 10, 64)
 			if err != nil {
 				return nil, err
 			}
 			op.Time = event.Time(seconds * 1_000_000)
-			op.OccurredAt = op.Time
+			d.OccurredAt = op.Time
 		case "brings":
 			for text := range strings.SplitSeq(value, ",") {
 				in, err := parseRemitted(text)
@@ -130,13 +130,14 @@ func parseReceived(words []string) (*event.Placed, error) {
 					return nil, err
 				}
 				op.Amount += in.Amount
-				op.Incoming.Grants = append(op.Incoming.Grants, in)
+				d.Incoming.Grants = append(d.Incoming.Grants, in)
 			}
 		default:
 			return nil, fmt.Errorf("%q is nothing that a transfer brings", w)
 		}
 	}
-	return op, nil
+	op = op.With(d)
+	return &op, nil
 }
 
 func parseRemitted(text string) (in event.RemittedGrant, err error) {

@@ -8,6 +8,9 @@ import (
 // placed. It is a machine for timeline.
 type Order struct {
 	Status event.OrderStatus
+	// did is what the command applied last did, about are the terms it is
+	// counted with.
+	did deed
 	// Terms are those of the newest applied place; nil before one.
 	Terms *event.Terms
 	// Placed is where the live order was placed.
@@ -15,8 +18,20 @@ type Order struct {
 	// UpdatedAt is the time of the last command that changed the order.
 	UpdatedAt event.Time
 
-	last Share
+	about *event.Terms
 }
+
+// deed is what a command did, as far as statistics tell.
+type deed uint8
+
+const (
+	nothing deed = iota
+	ignored
+	placed
+	paused
+	resumed
+	cancelled
+)
 
 // Share is what one command adds to the statistics of its window. An empty
 // currency means nothing.
@@ -29,7 +44,28 @@ type Share struct {
 func (o *Order) Live() bool { return o.Status == event.Active || o.Status == event.Paused }
 
 // Last is the share of the command applied last.
-func (o *Order) Last() Share { return o.last }
+func (o *Order) Last() (s Share) {
+	if o.did == nothing {
+		return s
+	}
+	s.Currency = o.about.Currency
+	switch o.did {
+	case ignored:
+		s.Ignored = 1
+	case placed:
+		s.Placed, s.LiveOrdersDelta = 1, 1
+		s.PlacedAmount, s.PlacedNotional = o.about.Quantity, o.about.Notional()
+		s.LiveNotionalDelta = s.PlacedNotional
+	case paused:
+		s.Paused = 1
+	case resumed:
+		s.Resumed = 1
+	case cancelled:
+		s.Cancelled, s.LiveOrdersDelta = 1, -1
+		s.LiveNotionalDelta = o.about.Notional().Neg()
+	}
+	return s
+}
 
 // CopyFrom makes o the same state as p.
 func (o *Order) CopyFrom(p *Order) { *o = *p }
@@ -97,10 +133,10 @@ var notLive = map[event.Kind]transition{
 // Apply performs a command. For a cancel_all, the result says whether it
 // ended this order: Order.Cancelled is 1 or 0.
 func (o *Order) Apply(op *event.Placed, r *event.Result) {
-	o.last = Share{}
+	o.did, o.about = nothing, nil
 	r.Amount = event.NoAmount
 	if op.Kind != event.CancelAll {
-		r.Order.OrderID = op.Ref
+		r.Order.OrderID = op.Ref()
 	}
 	to := table[o.Status][op.Kind]
 	if op.Outcome == event.Ignored { // refused when it was processed
@@ -118,12 +154,10 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 		r.Outcome, r.Code = event.Ignored, to.code
 		if o.Live() && op.Outcome != event.Ignored {
 			r.Order.Status = o.Status
-			o.last.Currency = o.Terms.Currency
-			o.last.Ignored = 1
+			o.did, o.about = ignored, o.Terms
 		}
 		if op.Kind == event.PlaceOrder {
-			o.last.Currency = op.Terms.Currency
-			o.last.Ignored = 1
+			o.did, o.about = ignored, op.Terms()
 		}
 		return
 	case op.Kind == event.PlaceOrder:
@@ -132,11 +166,9 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 		o.end(op)
 	default:
 		o.Status, o.UpdatedAt = to.to, op.Time
-		o.last.Currency = o.Terms.Currency
-		if to.to == event.Paused {
-			o.last.Paused = 1
-		} else {
-			o.last.Resumed = 1
+		o.did, o.about = paused, o.Terms
+		if to.to == event.Active {
+			o.did = resumed
 		}
 	}
 	r.Outcome = event.Applied
@@ -144,18 +176,11 @@ func (o *Order) Apply(op *event.Placed, r *event.Result) {
 }
 
 func (o *Order) begin(op *event.Placed) {
-	o.Status, o.Terms, o.Placed, o.UpdatedAt = event.Active, op.Terms, op.Place(), op.Time
-	notional := op.Terms.Quantity.Notional(op.Terms.Price)
-	o.last = Share{Currency: op.Terms.Currency, Tally: event.Tally{
-		Placed: 1, PlacedAmount: op.Terms.Quantity, PlacedNotional: notional,
-		LiveOrdersDelta: 1, LiveNotionalDelta: notional,
-	}}
+	o.Status, o.Terms, o.Placed, o.UpdatedAt = event.Active, op.Terms(), op.Place(), op.Time
+	o.did, o.about = placed, o.Terms
 }
 
 func (o *Order) end(op *event.Placed) {
-	notional := o.Terms.Quantity.Notional(o.Terms.Price)
 	o.Status, o.UpdatedAt = event.Cancelled, op.Time
-	o.last = Share{Currency: o.Terms.Currency, Tally: event.Tally{
-		Cancelled: 1, LiveOrdersDelta: -1, LiveNotionalDelta: notional.Neg(),
-	}}
+	o.did, o.about = cancelled, o.Terms
 }

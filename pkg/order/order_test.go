@@ -20,14 +20,18 @@ func decimal(s string) event.Decimal {
 
 // command is a command on the order o1 at a time.
 func command(kind event.Kind, at event.Time) *event.Placed {
-	op := &event.Placed{ID: fmt.Sprintf("e%d", at), Ref: "o1", Kind: kind, Time: at, OccurredAt: at, Amount: event.NoAmount}
-	switch kind {
-	case event.PlaceOrder:
-		op.Terms = &event.Terms{Currency: "EUR", Quantity: decimal("2"), Price: decimal("1.5")}
-	case event.CancelAll:
-		op.Ref, op.Amount = "", 0
+	op := event.Placed{ID: fmt.Sprintf("e%d", at), Kind: kind, Time: at, Amount: event.NoAmount}
+	if kind == event.CancelAll {
+		op.Amount = 0
+		return &op
 	}
-	return op
+	d := op.Details()
+	d.Ref = "o1"
+	if kind == event.PlaceOrder {
+		d.Terms = &event.Terms{Currency: "EUR", Quantity: decimal("2"), Price: decimal("1.5")}
+	}
+	op = op.With(d)
+	return &op
 }
 
 // after is an order that commands brought about.
@@ -112,7 +116,7 @@ func TestTransitions(t *testing.T) {
 			o.Apply(op, &r)
 			want := event.Result{
 				Outcome: event.Applied, Code: c.code, Amount: event.NoAmount,
-				Order: event.OrderChange{OrderID: op.Ref, Status: c.shown, Cancelled: c.ended},
+				Order: event.OrderChange{OrderID: op.Ref(), Status: c.shown, Cancelled: c.ended},
 			}
 			if c.code != event.NoCode {
 				want.Outcome = event.Ignored
@@ -137,7 +141,7 @@ func TestTransitions(t *testing.T) {
 // refused when it was processed never starts an order.
 func TestRefusedPlaces(t *testing.T) {
 	op := command(event.PlaceOrder, 5)
-	op.Terms = &event.Terms{Currency: "USD", Quantity: decimal("9"), Price: decimal("9")}
+	*op.Terms() = event.Terms{Currency: "USD", Quantity: decimal("9"), Price: decimal("9")}
 	o, r := paused, event.Result{}
 	o.Apply(op, &r)
 	if want := (order.Share{Currency: "USD", Tally: event.Tally{Ignored: 1}}); o.Last() != want || o.Terms.Currency != "EUR" {
@@ -202,8 +206,8 @@ func steps(t *rapid.T, visit func(before, o *order.Order, op *event.Placed, r *e
 	var o order.Order
 	for n := range rapid.IntRange(1, 30).Draw(t, "commands") {
 		op := command(rapid.SampledFrom(kinds).Draw(t, "kind"), event.Time(n+1))
-		if op.Terms != nil {
-			op.Terms.Quantity = decimal(rapid.SampledFrom([]string{"1", "0.000000000000000003", "2.5"}).Draw(t, "quantity"))
+		if terms := op.Terms(); terms != nil {
+			terms.Quantity = decimal(rapid.SampledFrom([]string{"1", "0.000000000000000003", "2.5"}).Draw(t, "quantity"))
 		}
 		before, r := o, event.Result{}
 		o.Apply(op, &r)

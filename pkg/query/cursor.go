@@ -28,11 +28,11 @@ type cursor struct {
 // place is an event.Place in few letters.
 type place struct {
 	Time     event.Time `json:"t,omitempty"`
-	Due      event.Due  `json:"d,omitempty"`
 	Sequence int64      `json:"s,omitempty"`
-	Rank     uint8      `json:"r,omitempty"`
 	ID       string     `json:"i,omitempty"`
 	From     string     `json:"f,omitempty"`
+	Due      event.Due  `json:"d,omitempty"`
+	Rank     uint8      `json:"r,omitempty"`
 }
 
 // maxCursorBytes is more than the longest cursor has.

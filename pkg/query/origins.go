@@ -56,7 +56,7 @@ func (v *view) origin(user, grant string) (o origin, found bool) {
 	v.origins.metrics.originMisses.Inc()
 	g, found := v.Granted(user, grant)
 	id, kind := g.MadeBy()
-	o = origin{user: user, grant: grant, amount: g.Amount, eventID: id, kind: kind, counterparty: g.By.From, seq: v.meta.Seq}
+	o = origin{user: user, grant: grant, amount: g.Amount, eventID: id, kind: kind, counterparty: g.By.From(), seq: v.meta.Seq}
 	// A restored grant is what a replay makes of it.
 	if found && !g.Restored {
 		// What is kept holds no rows.

@@ -21,15 +21,15 @@ const opWeight = 256
 
 // stride is how many ops lie behind a checkpoint with this state.
 func (t *Timeline[S, M]) stride(state *S) int {
-	return max(t.Stride, M(state).Weight()/opWeight)
+	return max(int(t.Stride), M(state).Weight()/opWeight)
 }
 
 // Check is a copy of the state at one place.
 type Check[S any] struct {
-	// Index is how many of the Ops stand at or before Place.
-	Index int
-	Place event.Place
 	State S
+	// Index is how many of the Ops stand at or before its place, which is that
+	// of the last of them (see Place).
+	Index int32
 	// Changed tells that the state has not been stored since it changed.
 	Changed bool
 }
@@ -40,21 +40,32 @@ type Timeline[S any, M Machine[S]] struct {
 	Ops    []event.Placed
 	Checks []Check[S]
 	Head   S
+	// Begin is the place of Checks[0].
+	Begin event.Place
 	// Stride is how many ops lie between two checkpoints that appending makes,
 	// at least. Where it is 0, Start sets it to the constant.
-	Stride int
+	Stride int16
 
+	// changed tells that a checkpoint may be Changed.
+	changed bool
 	// base is how many ops before Checks[0] lie behind the last checkpoint that
 	// others know: more than none where Trim made Checks[0] of it.
-	base int
-	// changed is how many checkpoints are Changed, at least.
-	changed int
-	// dropped are the places of checkpoints that were stored and are no more.
-	dropped []event.Place
+	base int32
+	// dropped are the places of checkpoints that were stored and are no more;
+	// nil mostly.
+	dropped *[]event.Place
+}
+
+// Place is where a checkpoint stands.
+func (t *Timeline[S, M]) Place(check int) event.Place {
+	if check == 0 {
+		return t.Begin
+	}
+	return t.Ops[t.Checks[check].Index-1].Place()
 }
 
 // Changed reports whether a checkpoint may be Changed.
-func (t *Timeline[S, M]) Changed() bool { return t.changed > 0 }
+func (t *Timeline[S, M]) Changed() bool { return t.changed }
 
 // Stored takes note that every checkpoint has been stored.
 func (t *Timeline[S, M]) Stored() {
@@ -64,21 +75,25 @@ func (t *Timeline[S, M]) Stored() {
 	for i := range t.Checks {
 		t.Checks[i].Changed = false
 	}
-	t.changed = 0
-	t.dropped = t.dropped[:0]
+	t.changed, t.dropped = false, nil
 }
 
 // Dropped are the places of checkpoints that are no more since the last
 // Stored.
-func (t *Timeline[S, M]) Dropped() []event.Place { return t.dropped }
+func (t *Timeline[S, M]) Dropped() []event.Place {
+	if t.dropped == nil {
+		return nil
+	}
+	return *t.dropped
+}
 
 // Start makes t a timeline that begins with state at place and has no ops.
 func (t *Timeline[S, M]) Start(place event.Place, state *S) {
-	t.Ops, t.Checks, t.base, t.changed = nil, make([]Check[S], 1), 0, 0
+	t.Ops, t.Checks, t.base, t.changed = nil, make([]Check[S], 1), 0, false
 	if t.Stride == 0 {
 		t.Stride = Stride
 	}
-	t.Checks[0].Place = place
+	t.Begin = place
 	M(&t.Checks[0].State).CopyFrom(state)
 	M(&t.Head).CopyFrom(state)
 }
@@ -87,9 +102,9 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
 	t.Ops = append(t.Ops, op)
-	if n := len(t.Ops) - t.last(); n >= t.Stride && n >= t.stride(&t.Head) {
-		t.Checks = append(t.Checks, Check[S]{Index: len(t.Ops), Place: op.Place(), Changed: true})
-		t.changed++
+	if n := len(t.Ops) - t.last(); n >= int(t.Stride) && n >= t.stride(&t.Head) {
+		t.Checks = append(t.Checks, Check[S]{Index: int32(len(t.Ops)), Changed: true})
+		t.changed = true
 		M(&t.Checks[len(t.Checks)-1].State).CopyFrom(&t.Head)
 	}
 }
@@ -97,15 +112,15 @@ func (t *Timeline[S, M]) Append(op event.Placed) {
 // last is how many ops stand before the last checkpoint that others know.
 func (t *Timeline[S, M]) last() int {
 	if n := len(t.Checks) - 1; n > 0 {
-		return t.Checks[n].Index
+		return int(t.Checks[n].Index)
 	}
-	return -t.base
+	return -int(t.base)
 }
 
 // Covers reports whether a change at place can be made within the stretch in
 // memory.
 func (t *Timeline[S, M]) Covers(place event.Place) bool {
-	return t.Checks[0].Place.Before(place)
+	return t.Begin.Before(place)
 }
 
 // Resume makes t go on behind its beginning with ops and checkpoints that are
@@ -123,11 +138,11 @@ func (t *Timeline[S, M]) Find(place event.Place) int {
 // StateAt replays to the state after everything up to and including place,
 // which must not be before the first checkpoint.
 func (t *Timeline[S, M]) StateAt(place event.Place, into *S, scratch *event.Result) {
-	at := sort.Search(len(t.Checks), func(i int) bool { return place.Before(t.Checks[i].Place) }) - 1
+	at := sort.Search(len(t.Checks), func(i int) bool { return place.Before(t.Place(i)) }) - 1
 	c := &t.Checks[at]
 	state := M(into)
 	state.CopyFrom(&c.State)
-	for i := c.Index; i < len(t.Ops) && !place.Before(t.Ops[i].Place()); i++ {
+	for i := int(c.Index); i < len(t.Ops) && !place.Before(t.Ops[i].Place()); i++ {
 		pass[S, M](into, &t.Ops[i], scratch)
 	}
 	for due, ok := state.NextDue(); ok && !place.Before(due); due, ok = state.NextDue() {
@@ -176,7 +191,7 @@ func (t *Timeline[S, M]) EditOn(w *Walker[S, M], end event.Place, visit func(*St
 func (t *Timeline[S, M]) following(w *Walker[S, M], from int, visit func(*Step)) func(*Step) {
 	next := from + 1
 	return func(s *Step) {
-		if next < len(t.Checks) && s.Op != nil && s.Place == t.Checks[next].Place {
+		if next < len(t.Checks) && s.Op != nil && t.Ops[t.Checks[next].Index-1].IsAt(s.Place) {
 			t.change(next, &w.New)
 			next++
 		}
@@ -187,8 +202,7 @@ func (t *Timeline[S, M]) following(w *Walker[S, M], from int, visit func(*Step))
 // change replaces the state of a checkpoint.
 func (t *Timeline[S, M]) change(check int, state *S) {
 	M(&t.Checks[check].State).CopyFrom(state)
-	t.Checks[check].Changed = true
-	t.changed++
+	t.Checks[check].Changed, t.changed = true, true
 }
 
 // edited brings all but the states behind the walk to the new history.
@@ -230,7 +244,7 @@ func (t *Timeline[S, M]) TryOn(w *Walker[S, M], end event.Place, visit func(*Ste
 // Place where there is none.
 func (t *Timeline[S, M]) Last() event.Place {
 	if len(t.Ops) == 0 {
-		return t.Checks[0].Place
+		return t.Begin
 	}
 	return t.Ops[len(t.Ops)-1].Place()
 }
@@ -243,7 +257,7 @@ func (t *Timeline[S, M]) put(e *Edit) {
 		return
 	}
 	t.Ops = slices.Insert(t.Ops, i, *e.New)
-	for c := len(t.Checks) - 1; c > 0 && !t.Checks[c].Place.Before(e.Place); c-- {
+	for c := len(t.Checks) - 1; c > 0 && int(t.Checks[c].Index) > i; c-- {
 		t.Checks[c].Index++
 	}
 }
@@ -255,9 +269,12 @@ func (t *Timeline[S, M]) thin(from int) {
 	for i := from + 1; i < len(t.Checks); i++ {
 		c := &t.Checks[i]
 		apart := t.stride(&c.State)
-		if apart > t.Stride && c.Index-t.Checks[kept].Index < apart/2 {
-			t.dropped = append(t.dropped, c.Place)
-			t.changed++
+		if apart > int(t.Stride) && int(c.Index-t.Checks[kept].Index) < apart/2 {
+			if t.dropped == nil {
+				t.dropped = new([]event.Place)
+			}
+			*t.dropped = append(*t.dropped, t.Place(i))
+			t.changed = true
 			continue
 		}
 		if kept++; kept != i {
@@ -274,18 +291,18 @@ func (t *Timeline[S, M]) split(from int, state *S, scratch *event.Result) {
 	for ; from < len(t.Checks); from++ {
 		next := len(t.Ops)
 		if from+1 < len(t.Checks) {
-			next = t.Checks[from+1].Index
+			next = int(t.Checks[from+1].Index)
 		}
-		apart := t.stride(&t.Checks[from].State)
-		if next-t.Checks[from].Index <= 2*apart {
+		index, apart := int(t.Checks[from].Index), t.stride(&t.Checks[from].State)
+		if next-index <= 2*apart {
 			continue
 		}
-		index := t.Checks[from].Index + apart
-		c := Check[S]{Index: index, Place: t.Ops[index-1].Place(), Changed: true}
-		t.StateAt(c.Place, state, scratch)
+		index += apart
+		c := Check[S]{Index: int32(index), Changed: true}
+		t.StateAt(t.Ops[index-1].Place(), state, scratch)
 		M(&c.State).CopyFrom(state)
 		t.Checks = slices.Insert(t.Checks, from+1, c)
-		t.changed++
+		t.changed = true
 	}
 }
 
@@ -298,7 +315,7 @@ func (t *Timeline[S, M]) Anchor() { t.base = 0 }
 // Whole is how many of the oldest stretches lie within the first n ops and may
 // be trimmed.
 func (t *Timeline[S, M]) Whole(n int) (stretches int) {
-	for stretches+1 < len(t.Checks) && t.Checks[stretches+1].Index <= n && !t.Checks[stretches].Changed {
+	for stretches+1 < len(t.Checks) && int(t.Checks[stretches+1].Index) <= n && !t.Checks[stretches].Changed {
 		stretches++
 	}
 	return stretches
@@ -309,12 +326,12 @@ func (t *Timeline[S, M]) Whole(n int) (stretches int) {
 // returns how many ops went.
 func (t *Timeline[S, M]) Trim(n int, scratch *event.Result) int {
 	at := 0
-	for !t.Checks[at].Changed && at+1 < len(t.Checks) && t.Checks[at+1].Index <= n {
+	for !t.Checks[at].Changed && at+1 < len(t.Checks) && int(t.Checks[at+1].Index) <= n {
 		at++
 	}
 	c := &t.Checks[at]
 	if c.Changed {
-		n = c.Index
+		n = int(c.Index)
 	}
 	if n == 0 {
 		return 0
@@ -322,11 +339,11 @@ func (t *Timeline[S, M]) Trim(n int, scratch *event.Result) int {
 	if at > 0 {
 		t.base = 0
 	}
-	t.base += n - c.Index
-	for i := range t.Ops[c.Index:n] {
-		pass[S, M](&c.State, &t.Ops[c.Index+i], scratch)
+	t.base += int32(n) - c.Index
+	for i := int(c.Index); i < n; i++ {
+		pass[S, M](&c.State, &t.Ops[i], scratch)
 	}
-	c.Index, c.Place = n, t.Ops[n-1].Place()
+	c.Index, t.Begin = int32(n), t.Ops[n-1].Place()
 	if left := len(t.Ops) - n; cap(t.Ops) > 2*left+roomyOps {
 		t.Ops = append(make([]event.Placed, 0, left+left/4+1), t.Ops[n:]...)
 	} else {
@@ -334,12 +351,12 @@ func (t *Timeline[S, M]) Trim(n int, scratch *event.Result) int {
 	}
 	t.Checks = slices.Delete(t.Checks, 0, at)
 	for i := range t.Checks {
-		t.Checks[i].Index -= n
+		t.Checks[i].Index -= int32(n)
 	}
 	return n
 }
 
 // checkBefore is the index of the last checkpoint that stands before place.
 func (t *Timeline[S, M]) checkBefore(place event.Place) int {
-	return sort.Search(len(t.Checks), func(i int) bool { return !t.Checks[i].Place.Before(place) }) - 1
+	return sort.Search(len(t.Checks), func(i int) bool { return !t.Place(i).Before(place) }) - 1
 }

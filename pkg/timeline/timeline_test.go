@@ -20,8 +20,14 @@ type driver struct {
 	all []event.Placed
 	end event.Place
 	// stored are the checkpoints that were written.
-	stored []timeline.Check[toy]
+	stored []check
 	n      int
+}
+
+// check is a checkpoint with its place.
+type check struct {
+	timeline.Check[toy]
+	place event.Place
 }
 
 func newDriver() *driver {
@@ -41,7 +47,9 @@ func (d *driver) appendOp(t *rapid.T) {
 	if !d.end.Before(op.Place()) {
 		op.Time++
 		if op.Kind == event.Grant {
-			op.ExpiresAt++
+			d := op.Details()
+			d.ExpiresAt++
+			op = op.With(d)
 		}
 	}
 	for d.line.Head.DueTime() <= op.Time {
@@ -74,7 +82,7 @@ func (d *driver) edit(t *rapid.T) {
 	if len(d.all) > 0 {
 		others := rapid.SliceOfNDistinct(rapid.IntRange(0, len(d.all)-1), 0, 2, rapid.ID[int]).Draw(t, "others")
 		// The op at the oldest checkpoint is the first that isn't covered.
-		at := slices.IndexFunc(d.all, func(op event.Placed) bool { return op.IsAt(d.line.Checks[0].Place) })
+		at := slices.IndexFunc(d.all, func(op event.Placed) bool { return op.IsAt(d.line.Begin) })
 		if at >= 0 && !slices.Contains(others, at) && rapid.Bool().Draw(t, "at the oldest checkpoint") {
 			others = append(others, at)
 		}
@@ -118,13 +126,13 @@ func (d *driver) change(t *rapid.T, old []event.Placed, edits []timeline.Edit, v
 		d.line.Edit(&d.walk, edits, d.end, visit)
 		return
 	}
-	first := d.line.Checks[0].Place
+	first := d.line.Begin
 	begin, begun := d.checkBefore(edits[0].Place), false
 	for begin.Before(first) {
 		end := first
 		for _, c := range d.stored {
-			if begin.Before(c.Place) && !c.Place.Before(edits[0].Place) && c.Place.Before(first) && rapid.Bool().Draw(t, "cut") {
-				end = c.Place
+			if begin.Before(c.place) && !c.place.Before(edits[0].Place) && c.place.Before(first) && rapid.Bool().Draw(t, "cut") {
+				end = c.place
 				break
 			}
 		}
@@ -154,8 +162,8 @@ func (d *driver) load(place event.Place) {
 // checkBefore is the place of the last checkpoint written before a place.
 func (d *driver) checkBefore(place event.Place) (at event.Place) {
 	for _, c := range d.stored {
-		if c.Place.Before(place) {
-			at = c.Place
+		if c.place.Before(place) {
+			at = c.place
 		}
 	}
 	return at
@@ -170,12 +178,12 @@ func (d *driver) stretch(all []event.Placed, begin, end event.Place) *timeline.T
 	ops := behind(all, begin)
 	ops = slices.Clone(ops[:len(ops)-len(behind(ops, end))])
 	for _, c := range d.stored {
-		if c.Place == begin {
+		if c.place == begin {
 			line.Start(begin, &c.State)
 		}
-		if begin.Before(c.Place) && c.Place.Before(end) {
-			k := copyOf(&c)
-			k.Index = len(ops) - len(behind(ops, c.Place))
+		if begin.Before(c.place) && c.place.Before(end) {
+			k := copyOf(&c.Check)
+			k.Index = int32(len(ops) - len(behind(ops, c.place)))
 			checks = append(checks, k)
 		}
 	}
@@ -193,7 +201,7 @@ func behind(ops []event.Placed, place event.Place) []event.Placed {
 }
 
 func copyOf(c *timeline.Check[toy]) timeline.Check[toy] {
-	k := timeline.Check[toy]{Index: c.Index, Place: c.Place}
+	k := timeline.Check[toy]{Index: c.Index}
 	k.State.CopyFrom(&c.State)
 	return k
 }
@@ -204,18 +212,19 @@ func apart(state *toy) int { return max(timeline.Stride, state.Weight()/256) }
 // write writes the checkpoints of a stretch that changed.
 func (d *driver) write(line *timeline.Timeline[toy, *toy]) {
 	for _, place := range line.Dropped() {
-		d.stored = slices.DeleteFunc(d.stored, func(c timeline.Check[toy]) bool { return c.Place == place })
+		d.stored = slices.DeleteFunc(d.stored, func(c check) bool { return c.place == place })
 	}
 	for i := range line.Checks {
 		c := &line.Checks[i]
 		if !c.Changed {
 			continue
 		}
-		at, found := slices.BinarySearchFunc(d.stored, c.Place, func(s timeline.Check[toy], p event.Place) int { return s.Place.Compare(p) })
+		place := line.Place(i)
+		at, found := slices.BinarySearchFunc(d.stored, place, func(s check, p event.Place) int { return s.place.Compare(p) })
 		if !found {
-			d.stored = slices.Insert(d.stored, at, timeline.Check[toy]{})
+			d.stored = slices.Insert(d.stored, at, check{})
 		}
-		d.stored[at] = copyOf(c)
+		d.stored[at] = check{copyOf(c), place}
 	}
 }
 
@@ -231,8 +240,8 @@ func (d *driver) commit(t *rapid.T) {
 	}
 	d.checkGaps(t)
 	for i := range d.stored {
-		if want := stateAt(d.all, d.stored[i].Place); !d.stored[i].State.Equal(&want) {
-			t.Fatalf("I2: the checkpoint written for %v says %v, not %v", d.stored[i].Place, &d.stored[i].State, &want)
+		if want := stateAt(d.all, d.stored[i].place); !d.stored[i].State.Equal(&want) {
+			t.Fatalf("I2: the checkpoint written for %v says %v, not %v", d.stored[i].place, &d.stored[i].State, &want)
 		}
 	}
 }
@@ -243,7 +252,7 @@ func (d *driver) checkGaps(t *rapid.T) {
 	for i := range d.all {
 		state := stateAt(d.all, d.all[i].Place())
 		most = max(most, apart(&state))
-		if slices.ContainsFunc(d.stored, func(c timeline.Check[toy]) bool { return c.Place == d.all[i].Place() }) {
+		if slices.ContainsFunc(d.stored, func(c check) bool { return c.place == d.all[i].Place() }) {
 			from, most = i+1, max(timeline.Stride, apart(&state))
 		}
 		if i+1-from > 3*most {
@@ -255,51 +264,59 @@ func (d *driver) checkGaps(t *rapid.T) {
 func (d *driver) trim(t *rapid.T) {
 	n := rapid.IntRange(0, len(d.line.Ops)).Draw(t, "trim")
 	if rapid.Bool().Draw(t, "near a checkpoint") {
-		n = rapid.SampledFrom(d.line.Checks).Draw(t, "checkpoint").Index + rapid.IntRange(-1, 1).Draw(t, "or beside it")
+		n = int(rapid.SampledFrom(d.line.Checks).Draw(t, "checkpoint").Index) + rapid.IntRange(-1, 1).Draw(t, "or beside it")
 		n = min(max(n, 0), len(d.line.Ops))
 	}
-	ops, checks := slices.Clone(d.line.Ops), slices.Clone(d.line.Checks)
+	ops, checks := slices.Clone(d.line.Ops), d.checks()
 	gone := d.line.Trim(n, &event.Result{})
 	if !slices.Equal(ops[gone:], d.line.Ops) {
 		t.Fatalf("trimming by %d leaves other ops", gone)
 	}
-	first := slices.IndexFunc(checks, func(c timeline.Check[toy]) bool { return c.Changed })
-	if first >= 0 && checks[first].Index < n {
-		n = checks[first].Index
+	first := slices.IndexFunc(checks, func(c check) bool { return c.Changed })
+	if first >= 0 && int(checks[first].Index) < n {
+		n = int(checks[first].Index)
 	}
 	if gone != n {
 		t.Fatalf("%d ops are forgotten, not %d", gone, n)
 	}
 	for _, c := range checks {
-		if c.Changed && !slices.ContainsFunc(d.line.Checks, func(k timeline.Check[toy]) bool { return k.Changed && k.Place == c.Place }) {
-			t.Fatalf("the checkpoint at %v is forgotten before it was written", c.Place)
+		if c.Changed && !slices.ContainsFunc(d.checks(), func(k check) bool { return k.Changed && k.place == c.place }) {
+			t.Fatalf("the checkpoint at %v is forgotten before it was written", c.place)
 		}
 	}
+}
+
+// checks are the checkpoints in memory with their places.
+func (d *driver) checks() (all []check) {
+	for i := range d.line.Checks {
+		all = append(all, check{d.line.Checks[i], d.line.Place(i)})
+	}
+	return all
 }
 
 // check holds the timeline against the naive replay of everything.
 func (d *driver) check(t *rapid.T) {
 	l := &d.line
-	oldest := l.Checks[0].Place
+	oldest := l.Begin
 	if want := behind(d.all, oldest); !slices.Equal(want, l.Ops) {
 		t.Fatalf("I1: %d ops stand behind %v, but %d are in memory", len(want), oldest, len(l.Ops))
 	}
 	for i := range l.Checks {
-		c := &l.Checks[i]
-		if i > 0 && !l.Checks[i-1].Place.Before(c.Place) {
+		c, place := &l.Checks[i], l.Place(i)
+		if i > 0 && !l.Place(i-1).Before(place) {
 			t.Fatalf("I2: checkpoint %d doesn't stand behind the one before it", i)
 		}
-		if want := stateAt(d.all, c.Place); !c.State.Equal(&want) {
-			t.Fatalf("I2: checkpoint %d at %v says %v, not %v", i, c.Place, &c.State, &want)
+		if want := stateAt(d.all, place); !c.State.Equal(&want) {
+			t.Fatalf("I2: checkpoint %d at %v says %v, not %v", i, place, &c.State, &want)
 		}
-		if want := len(l.Ops) - len(behind(l.Ops, c.Place)); c.Index != want {
+		if want := len(l.Ops) - len(behind(l.Ops, place)); int(c.Index) != want {
 			t.Fatalf("I2: checkpoint %d has %d ops before it, not %d", i, want, c.Index)
 		}
 		next := len(l.Ops)
 		if i+1 < len(l.Checks) {
-			next = l.Checks[i+1].Index
+			next = int(l.Checks[i+1].Index)
 		}
-		if n := next - c.Index; n > 2*timeline.Stride {
+		if n := next - int(c.Index); n > 2*timeline.Stride {
 			most := apart(&c.State)
 			for _, op := range l.Ops[c.Index:next] {
 				state := stateAt(d.all, op.Place())
@@ -322,7 +339,7 @@ func (d *driver) stateAt(t *rapid.T) {
 		op := rapid.SampledFrom(d.all).Draw(t, "op")
 		place = op.Place()
 	}
-	if place.Before(d.line.Checks[0].Place) {
+	if place.Before(d.line.Begin) {
 		return
 	}
 	var got toy

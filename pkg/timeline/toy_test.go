@@ -61,7 +61,7 @@ func (m *toy) Due(r *event.Result) {
 func (m *toy) Apply(op *event.Placed, r *event.Result) {
 	switch op.Kind {
 	case event.Grant:
-		m.set(timer{event.Place{Time: op.ExpiresAt, Due: event.DueExpiry, ID: op.ID}, int64(op.Amount), op.Amount%3 == 0})
+		m.set(timer{event.Place{Time: op.ExpiresAt(), Due: event.DueExpiry, ID: op.ID}, int64(op.Amount), op.Amount%3 == 0})
 	case event.Revoke:
 		m.number, m.timers = 0, m.timers[:0]
 	}
@@ -134,7 +134,9 @@ func makeOp(t *rapid.T, id string, at event.Time) event.Placed {
 		Amount: event.Amount(rapid.IntRange(0, 20).Draw(t, "amount")),
 	}
 	if op.Kind == event.Grant {
-		op.ExpiresAt = at + event.Time(rapid.IntRange(1, 8).Draw(t, "timer"))
+		d := op.Details()
+		d.ExpiresAt = at + event.Time(rapid.IntRange(1, 8).Draw(t, "timer"))
+		op = op.With(d)
 	}
 	return op
 }
