@@ -2,7 +2,6 @@ package engine
 
 import (
 	"strings"
-	"unsafe"
 
 	"highwater/pkg/event"
 	"highwater/pkg/ledger"
@@ -175,16 +174,15 @@ func (e *Engine) makeRoom(a *account) {
 // Estimates of memory, in bytes.
 const (
 	// What map and clock keep of the user is in it. States count themselves.
-	userBytes    = int(unsafe.Sizeof(user{})-unsafe.Sizeof(ledger.Account{})) + 64
-	accountBytes = int(unsafe.Sizeof(account{}) - unsafe.Sizeof(ledger.Account{}))
-	checkBytes   = int(unsafe.Sizeof(ledgerCheck{}) - unsafe.Sizeof(ledger.Account{}))
-	placedBytes  = int(unsafe.Sizeof(event.Placed{}))
-	placeBytes   = int(unsafe.Sizeof(event.Place{}))
-	seldomBytes  = int(unsafe.Sizeof(seldom{}) + unsafe.Sizeof(recent{}))
-	bookBytes    = int(unsafe.Sizeof(book{}))
-	openBytes    = int(unsafe.Sizeof(openCommand{}))
-	// Terms and the id are in it.
-	orderBytes = int(unsafe.Sizeof(tracked{})+unsafe.Sizeof(event.Terms{})) + 16
+	userBytes    = 424
+	accountBytes = 320
+	checkBytes   = 8
+	placedBytes  = 80
+	placeBytes   = 56
+	seldomBytes  = 88
+	bookBytes    = 240
+	openBytes    = 224
+	orderBytes   = 240 // with its terms and id
 )
 
 // account is the user's account of an asset in memory, if it is there.
