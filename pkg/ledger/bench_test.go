@@ -107,10 +107,8 @@ func BenchmarkCrowd(b *testing.B) {
 	}
 	subtract := op(event.Subtract, 3, event.NoTime)
 	one := crowd(n)
-	changed := crowd(n)
+	other, changed := clone(one), clone(one)
 	changed.Apply(subtract, &event.Result{})
-	other := &ledger.Account{}
-	other.CopyFrom(one)
 	var into ledger.Account
 	for _, c := range []struct {
 		name string
