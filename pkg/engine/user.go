@@ -106,9 +106,10 @@ func (e *Engine) makeRoom(a *account) {
 
 // Estimates of memory, in bytes.
 const (
-	userBytes    = 800 // the place of the first account is in it
-	accountBytes = 620
-	stateBytes   = 224
+	userBytes    = 640 // the place of the first account is in it
+	accountBytes = 480
+	stateBytes   = 64
+	checkBytes   = 144
 	placedBytes  = 180
 	orderBytes   = 500
 )
@@ -222,14 +223,18 @@ func (e *Engine) shrink(u *user) {
 // bytes is about how much memory an account holds, beside its own place.
 func (a *account) bytes() int {
 	const placeBytes = 64
-	size := a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + a.line.Head.Bytes()
+	size := a.recent.bytes() + cap(a.pending)*placeBytes + cap(a.line.Ops)*placedBytes + cap(a.line.Checks)*checkBytes + a.line.Head.Bytes()
 	if a.settled != nil {
 		size += stateBytes + a.settled.Bytes()
 	}
+	// States share nearly all grants; few come and go between the oldest and the newest.
+	shared := a.line.Head.SharedBytes()
 	for i := range a.line.Checks {
-		size += a.line.Checks[i].State.Bytes()
+		state := &a.line.Checks[i].State
+		size += state.Bytes()
+		shared = max(shared, state.SharedBytes())
 	}
-	return size
+	return size + shared
 }
 
 // SetCacheBytes changes the bound on the accounts kept in memory; what is over
