@@ -26,7 +26,7 @@ type Shifted struct {
 // ShiftTo is the difference from a to b; false where they differ in more than
 // a Shift can say, or owe something.
 func (a *Account) ShiftTo(b *Account) (Shift, bool) {
-	if a.overflowed != b.overflowed || a.look().barsShift(b.look()) {
+	if a.overflowed != b.overflowed || barsShift(a.look(), b.look()) {
 		return nil, false
 	}
 	var s Shift
@@ -65,9 +65,9 @@ func (a *Account) ShiftTo(b *Account) (Shift, bool) {
 	return s, len(s) <= MaxShift
 }
 
-// barsShift reports whether two accounts that have this owe something or
+// barsShift reports whether of two accounts that have this one owes something or
 // differ in more than a Shift can say.
-func (a *rare) barsShift(b *rare) bool {
+func barsShift(a, b *rare) bool {
 	return len(a.debts) > 0 || len(b.debts) > 0 || a.held != b.held ||
 		!slices.EqualFunc(a.future, b.future, Grant.Equal) || !slices.Equal(a.revoked, b.revoked) ||
 		!slices.EqualFunc(a.holds, b.holds, Hold.equal) || !slices.EqualFunc(a.draws, b.draws, Draws.equal)
