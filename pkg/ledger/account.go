@@ -309,7 +309,7 @@ func (a *Account) credit(g Grant, r *event.Result) {
 // stock makes credits available that repaid what they had to.
 func (a *Account) stock(g Grant) {
 	usable := a.Usable()
-	i, found := slices.BinarySearchFunc(usable, g, drawnBefore)
+	i, found := a.find(g)
 	if found { // given back to what is left of it
 		usable[i].Remaining += g.Remaining
 	} else {

@@ -106,7 +106,7 @@ func (s Shift) Plus(t Shift) Shift {
 func (a *Account) Shift(s Shift) {
 	for i := range s {
 		g := s[i].Grant
-		at, found := slices.BinarySearchFunc(a.Usable(), g, drawnBefore)
+		at, found := a.find(g)
 		if !found {
 			g.Remaining = 0
 			a.put(at, g)

@@ -14,6 +14,13 @@ import (
 // manyGrants is from where on it is worth while to make room in front.
 const manyGrants = 64
 
+// find is where a usable grant stands, or would.
+func (a *Account) find(g Grant) (i int, found bool) {
+	usable := a.Usable()
+	i = sort.Search(len(usable), func(k int) bool { return drawnBefore(usable[k], g) >= 0 })
+	return i, i < len(usable) && drawnBefore(usable[i], g) == 0
+}
+
 // put puts a grant before the i-th usable one.
 func (a *Account) put(i int, g Grant) {
 	n := len(a.Usable())
