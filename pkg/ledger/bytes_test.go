@@ -9,13 +9,28 @@ import (
 	"highwater/pkg/ledger"
 )
 
+// twenty is what becomes of an account by twenty like operations.
+func twenty(a *ledger.Account, op event.Placed) *ledger.Account {
+	op.Time, op.Amount = 1_700_000_000_000_000, 500
+	for i := range 20 {
+		op.ID, op.Ref = fmt.Sprintf("event-%012d", i), fmt.Sprintf("grant-%012d", i)
+		a.Apply(&op, &event.Result{})
+	}
+	return a
+}
+
+func twentyGrants() *ledger.Account {
+	return twenty(&ledger.Account{}, event.Placed{Kind: event.Grant, EffectiveAt: event.NoTime, ExpiresAt: event.MaxTime})
+}
+
 // kinds are accounts that have much of one thing each.
 var kinds = []struct {
 	name string
 	make func() *ledger.Account
 }{
 	{"nothing", func() *ledger.Account { return &ledger.Account{} }},
-	{"three grants", func() *ledger.Account { return threeGrants() }},
+	{"three grants", threeGrants},
+	{"twenty grants", twentyGrants},
 	{"300 grants", func() *ledger.Account { return crowd(300) }},
 	{"decoded", func() *ledger.Account {
 		a := &ledger.Account{}
@@ -25,36 +40,19 @@ var kinds = []struct {
 		return a
 	}},
 	{"future", func() *ledger.Account {
-		a := &ledger.Account{}
-		for i := range 20 {
-			id := fmt.Sprintf("grant-%d", i)
-			a.Apply(&event.Placed{Kind: event.Grant, ID: id, Ref: id, Amount: 5, EffectiveAt: 1_000_000, ExpiresAt: event.NoTime}, &event.Result{})
-		}
-		return a
+		return twenty(&ledger.Account{}, event.Placed{Kind: event.Grant, EffectiveAt: event.MaxTime - 1, ExpiresAt: event.MaxTime})
 	}},
 	{"debts", func() *ledger.Account {
-		a := &ledger.Account{}
-		for i := range 20 {
-			a.Apply(&event.Placed{Kind: event.Subtract, ID: fmt.Sprintf("event-%d", i), Amount: 5, Marks: event.DebtMark}, &event.Result{})
-		}
-		return a
+		return twenty(&ledger.Account{}, event.Placed{Kind: event.Subtract, Marks: event.DebtMark})
 	}},
 	{"revoked", func() *ledger.Account {
-		a := &ledger.Account{}
-		for i := range 20 {
-			a.Apply(&event.Placed{Kind: event.Revoke, ID: "r", Ref: fmt.Sprintf("grant-%d", i), Marks: event.KnownMark}, &event.Result{})
-		}
-		return a
+		return twenty(&ledger.Account{}, event.Placed{Kind: event.Revoke, Marks: event.KnownMark})
 	}},
-	{"holds and draws", func() *ledger.Account {
-		a := threeGrants()
-		for i := range 20 {
-			kind := []event.Kind{event.Hold, event.Spend}[i%2]
-			a.Apply(&event.Placed{
-				Kind: kind, ID: fmt.Sprintf("event-%d", i), Amount: 5, ExpiresAt: event.NoTime, Outcome: event.Accepted, Marks: event.RefundedMark,
-			}, &event.Result{})
-		}
-		return a
+	{"holds", func() *ledger.Account {
+		return twenty(twentyGrants(), event.Placed{Kind: event.Hold, Outcome: event.Accepted, ExpiresAt: event.NoTime})
+	}},
+	{"draws", func() *ledger.Account {
+		return twenty(twentyGrants(), event.Placed{Kind: event.Spend, Outcome: event.Accepted, Marks: event.RefundedMark})
 	}},
 }
 
@@ -66,7 +64,7 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// What an account and its copies are said to take is what they do.
+// What an account and its copies are said to take in memory is what they do.
 func TestBytes(t *testing.T) {
 	const accounts, copies = 400, 3
 	for _, k := range kinds {
@@ -74,10 +72,9 @@ func TestBytes(t *testing.T) {
 			all := make([][1 + copies]*ledger.Account, accounts)
 			before, said := heap(), 0
 			for i := range all {
-				a := k.make()
-				all[i][0] = a
+				all[i][0] = k.make()
 				for c := range copies {
-					all[i][1+c] = clone(a)
+					all[i][1+c] = clone(all[i][0])
 				}
 			}
 			took := heap() - before
@@ -91,5 +88,15 @@ func TestBytes(t *testing.T) {
 				t.Errorf("%d bytes are said, %d were taken", said/accounts, took/accounts)
 			}
 		})
+	}
+}
+
+// What a row is said to have is about what it has.
+func TestWeight(t *testing.T) {
+	for _, k := range kinds[1:] {
+		a := k.make()
+		if said, has := a.Weight(), len(a.AppendTo(nil)); said < has/2 || said > 3*has {
+			t.Errorf("%s: a row of %d bytes is said to have %d", k.name, has, said)
+		}
 	}
 }
