@@ -53,7 +53,7 @@ type Account struct {
 	// due is the time of the next due item, or never. Zero means not known
 	// yet: the zero Account's.
 	due event.Time
-	// rare is nil for nothing of it.
+	// rare is nil where there is nothing of it: look and own don't mind.
 	*rare
 	// overflowed tells that a balance beyond 64 bits came about.
 	overflowed bool
@@ -134,7 +134,10 @@ func (a *Account) Overflowed() bool { return a.overflowed }
 
 // IsRevoked reports whether a grant of this id has been revoked.
 func (a *Account) IsRevoked(grantID string) bool {
-	_, gone := slices.BinarySearch(a.look().revoked, grantID)
+	if a.rare == nil {
+		return false
+	}
+	_, gone := slices.BinarySearch(a.revoked, grantID)
 	return gone
 }
 
