@@ -173,10 +173,11 @@ func (e *Engine) makeRoom(a *account) {
 
 // Estimates of memory, in bytes.
 const (
-	// What map and clock keep of the user is in it. States count themselves.
-	userBytes    = 424
-	accountBytes = 320
-	checkBytes   = 8
+	// What map and clock keep of the user is in it.
+	userBytes    = 488
+	accountBytes = 384
+	checkBytes   = 72
+	stateBytes   = 64
 	placedBytes  = 80
 	placeBytes   = 56
 	seldomBytes  = 88
@@ -308,7 +309,7 @@ func (e *Engine) shrink(u *user) {
 func (a *account) bytes() int {
 	size := cap(a.line.Checks)*checkBytes + a.line.Head.Bytes()
 	if a.settled != nil {
-		size += a.settled.Bytes()
+		size += stateBytes + a.settled.Bytes()
 	}
 	if a.due != nil {
 		size += placeBytes
@@ -316,10 +317,14 @@ func (a *account) bytes() int {
 	if s := a.seldom; s != nil {
 		size += seldomBytes + cap(s.pending)*placeBytes + s.recent.bytes()
 	}
+	// States share nearly all grants; few come and go between the oldest and the newest.
+	shared := a.line.Head.SharedBytes()
 	for i := range a.line.Checks {
-		size += a.line.Checks[i].State.Bytes()
+		state := &a.line.Checks[i].State
+		size += state.Bytes()
+		shared = max(shared, state.SharedBytes())
 	}
-	return size
+	return size + shared
 }
 
 // past is how much memory an account's events take.

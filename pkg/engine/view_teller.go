@@ -122,7 +122,7 @@ func (t *teller) grant(id string) *ExplainedGrant {
 	g := t.grants[id]
 	if g == nil {
 		t.wrong("grant %q was never made", id)
-		g = &ExplainedGrant{}
+		g = &ExplainedGrant{Grant: ledger.Grant{Terms: &ledger.Terms{}}}
 	}
 	return g
 }
@@ -137,7 +137,7 @@ func (t *teller) wrong(format string, args ...any) {
 func (t *teller) make(s *event.Slice, origin string) *ExplainedGrant {
 	r := t.r
 	g := &ExplainedGrant{EventID: t.id, Kind: t.kind, Place: r.place, Number: t.made, Amount: s.Amount}
-	g.ID, g.Origin, g.ExpiresAt, g.EffectiveAt = s.GrantID, origin, s.ExpiresAt, r.place.Time
+	g.Terms = &ledger.Terms{ID: s.GrantID, Origin: origin, EffectiveAt: r.place.Time, ExpiresAt: s.ExpiresAt}
 	t.made++
 	switch t.kind {
 	case event.Grant, event.Add:

@@ -11,17 +11,29 @@ import (
 // never is the due time of an account that nothing will change by itself.
 const never = event.Time(1<<63 - 1)
 
-// Grant is a usable or future grant and what remains of it, or a part of one
-// that something drew.
-type Grant struct {
+// Terms are what stays of a grant as long as there is anything of it. They
+// never change: all copies of a state share them (I6).
+type Terms struct {
 	ID string
 	// Origin is the grant that a restored one stands for, "" for any other.
 	Origin      string
-	Remaining   event.Amount
 	EffectiveAt event.Time
 	// ExpiresAt is event.NoTime for one that never expires.
 	ExpiresAt event.Time
 	Priority  int32
+}
+
+// Grant is a usable or future grant and what remains of it, or a part of one
+// that something drew.
+type Grant struct {
+	_ [0]func() // == would compare pointers
+	*Terms
+	Remaining event.Amount
+}
+
+// Equal reports whether both are as much of equal grants.
+func (g Grant) Equal(h Grant) bool {
+	return g.Remaining == h.Remaining && (g.Terms == h.Terms || *g.Terms == *h.Terms)
 }
 
 // Debt is what an event ran short of and still owes.
@@ -33,9 +45,22 @@ type Debt struct {
 // Account is the state of one (user, asset) at one place. The zero Account is
 // the state before its first event.
 type Account struct {
-	usable []Grant
-	// room is the memory that usable lies in (stock.go).
-	room []Grant
+	// room is the memory of the usable grants, front how much of it is free
+	// before them (stock.go).
+	room      []Grant
+	front     int
+	available int64
+	// due is the time of the next due item, or never. Zero means not known
+	// yet: the zero Account's.
+	due event.Time
+	// rare is nil where there is nothing of it: look and own don't mind.
+	*rare
+	// overflowed tells that a balance beyond 64 bits came about.
+	overflowed bool
+}
+
+// rare is what few accounts have.
+type rare struct {
 	// future grants in the order they activate.
 	future []Grant
 	// revoked ids, sorted. Copies share them until one adds to them: while
@@ -48,47 +73,60 @@ type Account struct {
 	// draws that refunds may still give back, by id.
 	draws []Draws
 
-	available int64
-	owed      int64
-	held      int64
+	owed int64
+	held int64
 	// bareDue is at or before the earliest expires_at of the holds that have
 	// nothing set aside: no due item ends them. Zero is none.
 	bareDue event.Time
-	// due is the time of the next due item, or never. Zero means not known
-	// yet: the zero Account's.
-	due event.Time
-	// overflowed tells that a balance beyond 64 bits came about.
-	overflowed bool
 
 	// taken is scratch memory of what the last debit drew, no part of the
 	// state.
 	taken []Grant
 }
 
+// look is what is rare, to read.
+func (a *Account) look() *rare {
+	if a.rare == nil {
+		return &rare{}
+	}
+	return a.rare
+}
+
+// own is what is rare, to change.
+func (a *Account) own() *rare {
+	if a.rare == nil {
+		a.rare = &rare{}
+	}
+	return a.rare
+}
+
 // Balances are the account's three numbers.
 func (a *Account) Balances() event.Balances {
+	if a.rare == nil {
+		return event.Balances{Balance: a.available}
+	}
 	return event.Balances{Balance: a.available - a.owed, Held: a.held, Debt: a.owed}
 }
 
 // Usable are the usable grants in the order they are drawn. The caller must
 // not change them.
-func (a *Account) Usable() []Grant { return a.usable }
+func (a *Account) Usable() []Grant { return a.room[a.front:] }
 
 // Future are the grants yet to activate. The caller must not change them.
-func (a *Account) Future() []Grant { return a.future }
+func (a *Account) Future() []Grant { return a.look().future }
 
 // Debts are what is owed, oldest first. The caller must not change them.
-func (a *Account) Debts() []Debt { return a.debts }
+func (a *Account) Debts() []Debt { return a.look().debts }
 
 // Holds are the holds that may still be captured, by id. The caller must not
 // change them.
-func (a *Account) Holds() []Hold { return a.holds }
+func (a *Account) Holds() []Hold { return a.look().holds }
 
 // Available is what a debit may draw.
 func (a *Account) Available() int64 { return a.available }
 
 // Owed is what debits missed and still owe.
-func (a *Account) Owed() int64 { return a.owed }
+func (a *Account) Owed() int64 { return a.look().owed }
 
 // Overflowed reports whether the balance no longer fits 64 bits: what follows
 // would be wrong.
@@ -96,59 +134,54 @@ func (a *Account) Overflowed() bool { return a.overflowed }
 
 // IsRevoked reports whether a grant of this id has been revoked.
 func (a *Account) IsRevoked(grantID string) bool {
+	if a.rare == nil {
+		return false
+	}
 	_, gone := slices.BinarySearch(a.revoked, grantID)
 	return gone
 }
 
 // Taken are the parts of grants that the transfer or hold applied last drew.
 // They are valid until the next one.
-func (a *Account) Taken() []Grant { return a.taken }
+func (a *Account) Taken() []Grant { return a.look().taken }
 
 // CopyFrom makes a the same state as b and keeps a's memory (I6). It marks
 // what b shares with a.
 func (a *Account) CopyFrom(b *Account) {
-	a.refill(b.usable)
-	a.future = append(a.future[:0], b.future...)
-	a.debts = append(a.debts[:0], b.debts...)
-	a.holds = append(a.holds[:0], b.holds...)
-	a.draws = append(a.draws[:0], b.draws...)
-	a.revoked = b.revoked
-	if len(b.revoked) > 0 && !b.shared {
-		b.shared = true
+	a.refill(b.Usable())
+	a.available, a.due, a.overflowed = b.available, b.due, b.overflowed
+	if a.rare != nil || !b.look().isEmpty() {
+		a.own().copyFrom(b.look())
 	}
-	a.shared = b.shared
-	a.available, a.owed, a.held, a.due = b.available, b.owed, b.held, b.due
-	a.bareDue, a.overflowed = b.bareDue, b.overflowed
+}
+
+func (x *rare) isEmpty() bool {
+	return len(x.future)+len(x.revoked)+len(x.debts)+len(x.holds)+len(x.draws) == 0
+}
+
+func (x *rare) copyFrom(y *rare) {
+	x.future = append(x.future[:0], y.future...)
+	x.debts = append(x.debts[:0], y.debts...)
+	x.holds = append(x.holds[:0], y.holds...)
+	x.draws = append(x.draws[:0], y.draws...)
+	x.revoked = y.revoked
+	if len(y.revoked) > 0 && !y.shared {
+		y.shared = true
+	}
+	x.shared = y.shared
+	x.owed, x.held, x.bareDue = y.owed, y.held, y.bareDue
 }
 
 // Equal reports whether both states answer everything that follows alike.
 func (a *Account) Equal(b *Account) bool {
-	return a.available == b.available && a.owed == b.owed && a.held == b.held && a.overflowed == b.overflowed &&
-		slices.Equal(a.usable, b.usable) && slices.Equal(a.future, b.future) &&
-		slices.Equal(a.debts, b.debts) && slices.Equal(a.revoked, b.revoked) &&
-		slices.EqualFunc(a.holds, b.holds, Hold.equal) && slices.EqualFunc(a.draws, b.draws, Draws.equal)
+	return a.available == b.available && a.overflowed == b.overflowed &&
+		(a.rare == b.rare || a.look().equal(b.look())) && slices.EqualFunc(a.Usable(), b.Usable(), Grant.Equal)
 }
 
-// Weight is about how many bytes the state's form has, told at once: how far
-// apart checkpoints of it should stand.
-func (a *Account) Weight() int {
-	const grant, debt, revoked, hold, draws = 48, 32, 24, 128, 160
-	return (len(a.usable)+len(a.future))*grant + len(a.debts)*debt + len(a.revoked)*revoked + len(a.holds)*hold + len(a.draws)*draws
-}
-
-// Bytes is about how much memory the state holds.
-func (a *Account) Bytes() int {
-	const grantBytes, debtBytes, holdBytes, drawsBytes = 96, 48, 112, 128
-	n := 260 + (max(cap(a.room), cap(a.usable))+cap(a.future)+cap(a.taken))*grantBytes + cap(a.debts)*debtBytes + len(a.revoked)*32 +
-		cap(a.holds)*holdBytes + cap(a.draws)*drawsBytes
-	for i := range a.holds {
-		n += len(a.holds[i].Pieces) * grantBytes
-	}
-	for i := range a.draws {
-		d := &a.draws[i]
-		n += (len(d.Consumed)+len(d.Repaid))*grantBytes + len(d.Shorts)*debtBytes
-	}
-	return n
+func (x *rare) equal(y *rare) bool {
+	return x.owed == y.owed && x.held == y.held && slices.EqualFunc(x.future, y.future, Grant.Equal) &&
+		slices.Equal(x.debts, y.debts) && slices.Equal(x.revoked, y.revoked) &&
+		slices.EqualFunc(x.holds, y.holds, Hold.equal) && slices.EqualFunc(x.draws, y.draws, Draws.equal)
 }
 
 // NextDue is the place of the next due item.
@@ -160,7 +193,7 @@ func (a *Account) NextDue() (event.Place, bool) {
 		return event.Place{Time: a.due, Due: event.DueHold, ID: a.holds[i].ID}, true
 	}
 	if i := a.nextExpiry(); i >= 0 {
-		return event.Place{Time: a.due, Due: event.DueExpiry, ID: a.usable[i].ID}, true
+		return event.Place{Time: a.due, Due: event.DueExpiry, ID: a.Usable()[i].ID}, true
 	}
 	return event.Place{Time: a.due, Due: event.DueActivation, ID: a.future[0].ID}, true
 }
@@ -183,7 +216,7 @@ func (a *Account) Due(r *event.Result) {
 		return
 	}
 	if i := a.nextExpiry(); i >= 0 {
-		g := a.usable[i]
+		g := a.Usable()[i]
 		a.cut(i, i+1)
 		a.available -= int64(g.Remaining)
 		a.findDue()
@@ -239,14 +272,18 @@ func (a *Account) Apply(op *event.Placed, r *event.Result) {
 func (a *Account) grant(op *event.Placed, r *event.Result) {
 	id := op.GrantID()
 	r.Slices = append(r.Slices, event.Slice{GrantID: id, Amount: op.Amount, ExpiresAt: op.ExpiresAt()})
-	if _, gone := slices.BinarySearch(a.revoked, id); gone {
+	if a.IsRevoked(id) {
 		return // born revoked: credited and revoked in one step
 	}
-	g := Grant{ID: id, Remaining: op.Amount, EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt(), Priority: op.Priority()}
+	// The id outlives the event it came with.
+	g := Grant{
+		Terms:     &Terms{ID: strings.Clone(id), EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt(), Priority: op.Priority()},
+		Remaining: op.Amount,
+	}
 	if g.EffectiveAt > op.Time {
-		g.ID = strings.Clone(g.ID)
-		i, _ := slices.BinarySearchFunc(a.future, g, activatesBefore)
-		a.future = slices.Insert(a.future, i, g)
+		x := a.own()
+		i, _ := slices.BinarySearchFunc(x.future, g, activatesBefore)
+		x.future = slices.Insert(x.future, i, g)
 		a.dueBy(g.EffectiveAt)
 		return
 	}
@@ -256,14 +293,17 @@ func (a *Account) grant(op *event.Placed, r *event.Result) {
 // credit makes a grant's credits usable: they repay what is owed first.
 func (a *Account) credit(g Grant, r *event.Result) {
 	credited := int64(g.Remaining)
-	repaid := a.repay(&g, r)
+	repaid := int64(0)
+	if a.rare != nil {
+		repaid = a.repay(&g, r)
+	}
 	if credited != repaid+int64(g.Remaining) {
 		panic("ledger: I4: a grant's credits went neither to debts nor to the account")
 	}
 	if g.Remaining == 0 {
 		return
 	}
-	if a.owed > 0 {
+	if a.Owed() > 0 {
 		panic("ledger: I3: credits became available while something is owed")
 	}
 	a.stock(g)
@@ -271,12 +311,11 @@ func (a *Account) credit(g Grant, r *event.Result) {
 
 // stock makes credits available that repaid what they had to.
 func (a *Account) stock(g Grant) {
-	i, found := slices.BinarySearchFunc(a.usable, g, drawnBefore)
+	usable := a.Usable()
+	i, found := a.find(g)
 	if found { // given back to what is left of it
-		a.usable[i].Remaining += g.Remaining
+		usable[i].Remaining += g.Remaining
 	} else {
-		// The id outlives the event it came with.
-		g.ID = strings.Clone(g.ID)
 		a.put(i, g)
 	}
 	if a.available += int64(g.Remaining); a.available < 0 {
@@ -312,22 +351,23 @@ func (a *Account) revoke(op *event.Placed, r *event.Result) {
 		r.Outcome, r.Code = event.Ignored, event.UnknownReference
 		return
 	}
-	if i, found := slices.BinarySearch(a.revoked, op.Ref()); !found {
-		if a.shared {
-			a.revoked, a.shared = slices.Clone(a.revoked), false
+	x := a.own()
+	if i, found := slices.BinarySearch(x.revoked, op.Ref()); !found {
+		if x.shared {
+			x.revoked, x.shared = slices.Clone(x.revoked), false
 		}
-		a.revoked = slices.Insert(a.revoked, i, strings.Clone(op.Ref()))
+		x.revoked = slices.Insert(x.revoked, i, strings.Clone(op.Ref()))
 	}
 	named := func(g Grant) bool { return g.ID == op.Ref() }
-	if i := slices.IndexFunc(a.usable, named); i >= 0 {
-		g := a.usable[i]
+	if i := slices.IndexFunc(a.Usable(), named); i >= 0 {
+		g := a.Usable()[i]
 		a.cut(i, i+1)
 		a.available -= int64(g.Remaining)
 		r.Amount = g.Remaining
 		r.Slices = append(r.Slices, event.Slice{GrantID: g.ID, Amount: g.Remaining, ExpiresAt: g.ExpiresAt})
 		a.findDue()
-	} else if i := slices.IndexFunc(a.future, named); i >= 0 {
-		a.future = slices.Delete(a.future, i, i+1)
+	} else if i := slices.IndexFunc(x.future, named); i >= 0 {
+		x.future = slices.Delete(x.future, i, i+1)
 		a.findDue()
 	}
 }
@@ -347,16 +387,18 @@ func (a *Account) debit(op *event.Placed, r *event.Result) {
 // owe takes up what an event misses, if it does and its policy says so.
 func (a *Account) owe(op *event.Placed, shortfall int64) {
 	if shortfall > 0 && op.Marks.Has(event.DebtMark) {
-		a.debts = append(a.debts, Debt{EventID: strings.Clone(op.ID), Amount: event.Amount(shortfall)})
-		a.owed += shortfall
+		x := a.own()
+		x.debts = append(x.debts, Debt{EventID: strings.Clone(op.ID), Amount: event.Amount(shortfall)})
+		x.owed += shortfall
 	}
 }
 
 // draw takes up to want from the usable grants and says from which.
 func (a *Account) draw(want event.Amount, r *event.Result) (drawn event.Amount) {
+	usable := a.Usable()
 	empty, found := 0, true
-	for empty < len(a.usable) && drawn < want {
-		g := &a.usable[empty]
+	for empty < len(usable) && drawn < want {
+		g := &usable[empty]
 		amount := min(g.Remaining, want-drawn)
 		g.Remaining -= amount
 		drawn += amount
@@ -381,6 +423,8 @@ func (a *Account) draw(want event.Amount, r *event.Result) (drawn event.Amount) 
 // the older, then the id.
 func drawnBefore(g, h Grant) int {
 	switch {
+	case g.Terms == h.Terms:
+		return 0
 	case g.Priority != h.Priority:
 		return cmp.Compare(g.Priority, h.Priority)
 	case g.ExpiresAt != h.ExpiresAt:

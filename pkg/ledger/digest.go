@@ -77,8 +77,9 @@ func (d *Digest) draw(a *Account, op *event.Placed) {
 		return
 	}
 	left := op.Amount
-	for i := range a.usable {
-		g := &a.usable[i]
+	usable := a.Usable()
+	for i := range usable {
+		g := &usable[i]
 		amount := min(left, g.Remaining)
 		d.remain(g, g.Remaining-amount)
 		if !d.drawn || drawnBefore(d.last, *g) < 0 {
@@ -212,6 +213,6 @@ func (d *Digest) Read(r *pack.Reader) {
 		d.touched = append(d.touched, touch{r.String(), event.Amount(r.Uint())})
 	}
 	if d.drawn {
-		d.last = Grant{ID: r.String(), EffectiveAt: event.Time(r.Uint()), ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint())}
+		d.last.Terms = &Terms{ID: r.String(), EffectiveAt: event.Time(r.Uint()), ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint())}
 	}
 }

@@ -23,16 +23,17 @@ const accountVersion = 2
 // AppendTo appends the account's persisted form.
 func (a *Account) AppendTo(b []byte) []byte {
 	b = append(b, accountVersion)
-	b = appendGrants(b, a.usable)
-	b = appendGrants(b, a.future)
-	b = appendDebts(b, a.debts)
-	b = pack.Uint(b, uint64(len(a.revoked)))
-	for _, id := range a.revoked {
+	x := a.look()
+	b = appendGrants(b, a.Usable())
+	b = appendGrants(b, x.future)
+	b = appendDebts(b, x.debts)
+	b = pack.Uint(b, uint64(len(x.revoked)))
+	for _, id := range x.revoked {
 		b = pack.String(b, id)
 	}
-	b = pack.Uint(b, uint64(len(a.holds)))
-	for i := range a.holds {
-		h := &a.holds[i]
+	b = pack.Uint(b, uint64(len(x.holds)))
+	for i := range x.holds {
+		h := &x.holds[i]
 		b = pack.String(b, h.ID)
 		b = pack.Uint(b, uint64(h.At))
 		b = pack.Uint(b, uint64(h.ExpiresAt+1))
@@ -44,9 +45,9 @@ func (a *Account) AppendTo(b []byte) []byte {
 		b = append(b, forfeit)
 		b = appendGrants(b, h.Pieces)
 	}
-	b = pack.Uint(b, uint64(len(a.draws)))
-	for i := range a.draws {
-		d := &a.draws[i]
+	b = pack.Uint(b, uint64(len(x.draws)))
+	for i := range x.draws {
+		d := &x.draws[i]
 		b = pack.String(b, d.ID)
 		b = pack.Uint(b, uint64(d.At))
 		b = appendGrants(b, d.Consumed)
@@ -87,51 +88,57 @@ func (a *Account) Decode(row string) error {
 	if v := r.Byte(); v != accountVersion {
 		return fmt.Errorf("account of version %d: this program reads version %d", v, accountVersion)
 	}
-	*a = Account{}
-	a.usable = decodeGrants(&r)
-	a.future = decodeGrants(&r)
-	a.debts = decodeDebts(&r)
+	*a = Account{room: decodeGrants(&r)}
+	x := rare{future: decodeGrants(&r), debts: decodeDebts(&r)}
 	if n := r.Count(1); n > 0 {
-		a.revoked = make([]string, n)
-		for i := range a.revoked {
-			a.revoked[i] = r.String()
+		x.revoked = make([]string, n)
+		for i := range x.revoked {
+			x.revoked[i] = r.String()
 		}
 	}
-	forfeits := a.decodeHolds(&r)
-	a.decodeDraws(&r)
+	forfeits := x.decodeHolds(&r)
+	x.decodeDraws(&r)
+	if !x.isEmpty() {
+		*a.own() = x
+	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
 	if what := a.unsound(); what != "" || !forfeits {
 		return fmt.Errorf("account: %s: %w; restore the state from its changelog", cmp.Or(what, "holds"), pack.ErrCorrupt)
 	}
-	for i := range a.usable {
-		a.available += int64(a.usable[i].Remaining)
-	}
-	for i := range a.debts {
-		a.owed += int64(a.debts[i].Amount)
-	}
-	for i := range a.holds {
-		pieces := a.holds[i].Pieces
-		a.held += int64(total(pieces))
-		if len(pieces) == 0 {
-			a.bareBy(a.holds[i].ExpiresAt)
-		}
+	a.available = int64(total(a.room))
+	if a.rare != nil {
+		a.addUp()
 	}
 	a.findDue()
 	return nil
 }
 
+// addUp derives the sums.
+func (x *rare) addUp() {
+	for i := range x.debts {
+		x.owed += int64(x.debts[i].Amount)
+	}
+	for i := range x.holds {
+		pieces := x.holds[i].Pieces
+		x.held += int64(total(pieces))
+		if len(pieces) == 0 {
+			x.bareBy(x.holds[i].ExpiresAt)
+		}
+	}
+}
+
 // decodeHolds reports whether each hold's forfeit byte is one.
-func (a *Account) decodeHolds(r *pack.Reader) bool {
+func (x *rare) decodeHolds(r *pack.Reader) bool {
 	n := r.Count(6)
 	if n == 0 {
 		return true
 	}
 	ok := true
-	a.holds = make([]Hold, n)
-	for i := range a.holds {
-		h := &a.holds[i]
+	x.holds = make([]Hold, n)
+	for i := range x.holds {
+		h := &x.holds[i]
 		h.ID, h.At, h.ExpiresAt = r.String(), event.Time(r.Uint()), event.Time(r.Uint())-1
 		h.Left = event.Amount(r.Uint())
 		forfeit := r.Byte()
@@ -142,14 +149,14 @@ func (a *Account) decodeHolds(r *pack.Reader) bool {
 	return ok
 }
 
-func (a *Account) decodeDraws(r *pack.Reader) {
+func (x *rare) decodeDraws(r *pack.Reader) {
 	n := r.Count(5)
 	if n == 0 {
 		return
 	}
-	a.draws = make([]Draws, n)
-	for i := range a.draws {
-		d := &a.draws[i]
+	x.draws = make([]Draws, n)
+	for i := range x.draws {
+		d := &x.draws[i]
 		d.ID, d.At = r.String(), event.Time(r.Uint())
 		d.Consumed, d.Repaid = decodeGrants(r), decodeGrants(r)
 		d.Shorts = decodeDebts(r)
@@ -173,12 +180,12 @@ func decodeGrants(r *pack.Reader) []Grant {
 	if n == 0 {
 		return nil
 	}
-	grants := make([]Grant, n)
+	grants, terms := make([]Grant, n), make([]Terms, n)
 	for i := range grants {
-		grants[i] = Grant{
-			ID: r.String(), Remaining: event.Amount(r.Uint()), EffectiveAt: event.Time(r.Uint()),
-			ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint()), Origin: r.String(),
-		}
+		t := &terms[i]
+		t.ID, grants[i] = r.String(), Grant{Terms: t, Remaining: event.Amount(r.Uint())}
+		t.EffectiveAt, t.ExpiresAt = event.Time(r.Uint()), event.Time(r.Uint())-1
+		t.Priority, t.Origin = int32(r.Uint()), r.String()
 	}
 	return grants
 }

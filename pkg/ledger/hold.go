@@ -25,17 +25,17 @@ type Hold struct {
 
 func (h Hold) equal(o Hold) bool {
 	return h.ID == o.ID && h.At == o.At && h.ExpiresAt == o.ExpiresAt && h.Left == o.Left &&
-		h.Forfeit == o.Forfeit && slices.Equal(h.Pieces, o.Pieces)
+		h.Forfeit == o.Forfeit && slices.EqualFunc(h.Pieces, o.Pieces, Grant.Equal)
 }
 
-func (a *Account) findHold(id string) (int, bool) {
-	return slices.BinarySearchFunc(a.holds, id, func(h Hold, id string) int { return strings.Compare(h.ID, id) })
+func (x *rare) findHold(id string) (int, bool) {
+	return slices.BinarySearchFunc(x.holds, id, func(h Hold, id string) int { return strings.Compare(h.ID, id) })
 }
 
 // openHold is the index of the hold that an accepted capture or release
 // takes of.
 func (a *Account) openHold(op *event.Placed) int {
-	i, found := a.findHold(op.Ref())
+	i, found := a.look().findHold(op.Ref())
 	if !found {
 		panic("ledger: I7: an accepted " + op.Kind.String() + " of a hold that is not there")
 	}
@@ -139,9 +139,9 @@ func (a *Account) shrinkHold(i int, amount event.Amount, pieces []Grant) {
 }
 
 // bareBy takes note that a hold that expires at t has nothing set aside.
-func (a *Account) bareBy(t event.Time) {
-	if t != event.NoTime && (a.bareDue == 0 || t < a.bareDue) {
-		a.bareDue = t
+func (x *rare) bareBy(t event.Time) {
+	if t != event.NoTime && (x.bareDue == 0 || t < x.bareDue) {
+		x.bareDue = t
 	}
 }
 
@@ -149,7 +149,7 @@ func (a *Account) bareBy(t event.Time) {
 // nothing to give back. Apply does it before an event; a reader does it for a
 // time without one.
 func (a *Account) DropBare(t event.Time) {
-	if a.bareDue == 0 || a.bareDue > t {
+	if a.rare == nil || a.bareDue == 0 || a.bareDue > t {
 		return
 	}
 	a.bareDue = 0
@@ -170,7 +170,7 @@ func (a *Account) DropBare(t event.Time) {
 // nextTimeOut is the index of the hold whose time-out is next at the due
 // time, -1 where none is.
 func (a *Account) nextTimeOut() int {
-	for i := range a.holds {
+	for i := range a.Holds() {
 		if h := &a.holds[i]; h.ExpiresAt == a.due && len(h.Pieces) > 0 {
 			return i
 		}

@@ -139,7 +139,7 @@ func TestI2UsableGrantsInOrder(t *testing.T) {
 				if g.Remaining <= 0 {
 					t.Fatalf("I2: after %v nothing remains of %+v", s, g)
 				}
-				if i > 0 && !drawnBefore(usable[i-1], g) {
+				if i > 0 && !drawnBefore(*usable[i-1].Terms, *g.Terms) {
 					t.Fatalf("I2: after %v %+v is drawn before %+v", s, usable[i-1], g)
 				}
 			}
@@ -153,7 +153,7 @@ func TestI2UsableGrantsInOrder(t *testing.T) {
 }
 
 // drawnBefore is the contract's order, written out.
-func drawnBefore(g, h ledger.Grant) bool {
+func drawnBefore(g, h ledger.Terms) bool {
 	if g.Priority != h.Priority {
 		return g.Priority < h.Priority
 	}
@@ -537,7 +537,7 @@ func TestRefusedChangesNothing(t *testing.T) {
 				}
 				return
 			}
-			if !s.result.Same(&want) || s.before.Balances() != s.after.Balances() || !slices.Equal(s.before.Usable(), s.after.Usable()) {
+			if !s.result.Same(&want) || s.before.Balances() != s.after.Balances() || !slices.EqualFunc(s.before.Usable(), s.after.Usable(), ledger.Grant.Equal) {
 				t.Fatalf("%v is %+v, not %+v", s, s.result, want)
 			}
 		})

@@ -25,14 +25,14 @@ type Draws struct {
 }
 
 func (d Draws) equal(o Draws) bool {
-	return d.ID == o.ID && d.At == o.At && slices.Equal(d.Consumed, o.Consumed) &&
-		slices.Equal(d.Repaid, o.Repaid) && slices.Equal(d.Shorts, o.Shorts)
+	return d.ID == o.ID && d.At == o.At && slices.EqualFunc(d.Consumed, o.Consumed, Grant.Equal) &&
+		slices.EqualFunc(d.Repaid, o.Repaid, Grant.Equal) && slices.Equal(d.Shorts, o.Shorts)
 }
 
 func (d *Draws) empty() bool { return len(d.Consumed) == 0 && len(d.Repaid) == 0 && len(d.Shorts) == 0 }
 
-func (a *Account) findDraws(id string) (int, bool) {
-	return slices.BinarySearchFunc(a.draws, id, func(d Draws, id string) int { return strings.Compare(d.ID, id) })
+func (x *rare) findDraws(id string) (int, bool) {
+	return slices.BinarySearchFunc(x.draws, id, func(d Draws, id string) int { return strings.Compare(d.ID, id) })
 }
 
 // spend debits at once. Only what a refund will ask for is remembered.
@@ -60,15 +60,19 @@ func (a *Account) spend(op *event.Placed, r *event.Result) {
 // take draws like draw and says which parts of grants it took. They are valid
 // until the next time.
 func (a *Account) take(want event.Amount, r *event.Result) []Grant {
-	a.taken = a.taken[:0]
-	for i, left := 0, want; i < len(a.usable) && left > 0; i++ {
-		g := a.usable[i]
+	x := a.own()
+	x.taken = x.taken[:0]
+	left := want
+	for _, g := range a.Usable() {
+		if left == 0 {
+			break
+		}
 		g.Remaining = min(g.Remaining, left)
 		left -= g.Remaining
-		a.taken = append(a.taken, g)
+		x.taken = append(x.taken, g)
 	}
 	a.draw(want, r)
-	return a.taken
+	return x.taken
 }
 
 func (a *Account) remember(d Draws) {
@@ -112,9 +116,7 @@ func (a *Account) rememberRepayment(eventID string, g *Grant, amount event.Amoun
 			continue
 		}
 		d.Shorts = lessen(d.Shorts, at, amount)
-		part := *g
-		part.ID, part.Remaining = strings.Clone(g.ID), amount
-		d.Repaid = join(d.Repaid, []Grant{part})
+		d.Repaid = join(d.Repaid, []Grant{{Terms: g.Terms, Remaining: amount}})
 		return
 	}
 }
@@ -139,7 +141,7 @@ func (a *Account) forgetEmpty(id string) {
 // gives back the rest, last drawn first.
 func (a *Account) refund(op *event.Placed, r *event.Result) {
 	r.Outcome = event.Accepted
-	i, found := a.findDraws(op.Ref())
+	i, found := a.look().findDraws(op.Ref())
 	if !found {
 		panic("ledger: I7: a refund of draws that were not remembered")
 	}
@@ -182,16 +184,16 @@ func (a *Account) forgive(eventID string, amount event.Amount) {
 
 // repayFromUsable pays what a capture owes from what is available.
 func (a *Account) repayFromUsable(r *event.Result) {
-	if a.owed == 0 || len(a.usable) == 0 {
+	if a.owed == 0 || len(a.Usable()) == 0 {
 		return
 	}
-	for a.owed > 0 && len(a.usable) > 0 {
-		g := a.usable[0]
+	for a.owed > 0 && len(a.Usable()) > 0 {
+		g := a.Usable()[0]
 		before := g.Remaining
 		a.repay(&g, r)
 		a.available -= int64(before - g.Remaining)
 		if g.Remaining > 0 {
-			a.usable[0] = g
+			a.Usable()[0] = g
 		} else {
 			a.cut(0, 1)
 		}
@@ -235,10 +237,10 @@ func (v *giving) restore(g Grant, n int) Grant {
 	if carry != 0 || end > uint64(event.MaxTime) {
 		end = uint64(event.MaxTime)
 	}
-	return Grant{
-		ID: v.id + "/" + strconv.Itoa(n), Origin: g.ID, Remaining: g.Remaining,
+	return Grant{Remaining: g.Remaining, Terms: &Terms{
+		ID: v.id + "/" + strconv.Itoa(n), Origin: g.ID,
 		EffectiveAt: v.at, ExpiresAt: event.Time(end), Priority: g.Priority,
-	}
+	}}
 }
 
 // addUp makes one part of all that come from the same grant, where the first
@@ -265,8 +267,8 @@ func (a *Account) receive(op *event.Placed, r *event.Result) {
 	for n, in := range op.Incoming().Grants {
 		id := event.RemittedID(op.From(), op.ID, n)
 		r.Slices = append(r.Slices, event.Slice{GrantID: id, Amount: in.Amount, ExpiresAt: in.ExpiresAt})
-		if _, gone := slices.BinarySearch(a.revoked, id); !gone {
-			a.credit(Grant{ID: id, Remaining: in.Amount, EffectiveAt: op.Time, ExpiresAt: in.ExpiresAt, Priority: in.Priority}, r)
+		if !a.IsRevoked(id) {
+			a.credit(Grant{Remaining: in.Amount, Terms: &Terms{ID: id, EffectiveAt: op.Time, ExpiresAt: in.ExpiresAt, Priority: in.Priority}}, r)
 		}
 	}
 }

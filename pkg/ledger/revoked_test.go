@@ -43,9 +43,9 @@ func TestRevokesGrowInPlace(t *testing.T) {
 	copies := 0
 	var a Account
 	for i := range n {
-		before := cap(a.revoked)
+		before := cap(a.look().revoked)
 		applyRevoke(&a, fmt.Sprintf("g%06d", i))
-		if cap(a.revoked) != before {
+		if cap(a.look().revoked) != before {
 			copies++
 		}
 	}

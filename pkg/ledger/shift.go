@@ -26,14 +26,16 @@ type Shifted struct {
 // ShiftTo is the difference from a to b; false where they differ in more than
 // a Shift can say, or owe something.
 func (a *Account) ShiftTo(b *Account) (Shift, bool) {
-	if len(a.debts) > 0 || len(b.debts) > 0 || a.held != b.held || a.overflowed != b.overflowed ||
-		!slices.Equal(a.future, b.future) || !slices.Equal(a.revoked, b.revoked) ||
-		!slices.EqualFunc(a.holds, b.holds, Hold.equal) || !slices.EqualFunc(a.draws, b.draws, Draws.equal) {
+	if a.overflowed != b.overflowed || barsShift(a.look(), b.look()) {
 		return nil, false
 	}
 	var s Shift
-	was, is := a.usable, b.usable
+	was, is := a.Usable(), b.Usable()
 	for len(was)+len(is) > 0 && len(s) <= MaxShift {
+		if len(was) > 0 && len(is) > 0 && was[0].Equal(is[0]) {
+			was, is = was[1:], is[1:]
+			continue
+		}
 		var order int
 		switch {
 		case len(was) == 0:
@@ -61,6 +63,14 @@ func (a *Account) ShiftTo(b *Account) (Shift, bool) {
 		}
 	}
 	return s, len(s) <= MaxShift
+}
+
+// barsShift reports whether of two accounts that have this one owes something or
+// differ in more than a Shift can say.
+func barsShift(a, b *rare) bool {
+	return len(a.debts) > 0 || len(b.debts) > 0 || a.held != b.held ||
+		!slices.EqualFunc(a.future, b.future, Grant.Equal) || !slices.Equal(a.revoked, b.revoked) ||
+		!slices.EqualFunc(a.holds, b.holds, Hold.equal) || !slices.EqualFunc(a.draws, b.draws, Draws.equal)
 }
 
 // Sum is by how much more is available.
@@ -96,15 +106,15 @@ func (s Shift) Plus(t Shift) Shift {
 func (a *Account) Shift(s Shift) {
 	for i := range s {
 		g := s[i].Grant
-		at, found := slices.BinarySearchFunc(a.usable, g, drawnBefore)
+		at, found := a.find(g)
 		if !found {
 			g.Remaining = 0
 			a.put(at, g)
 		}
-		a.usable[at].Remaining += event.Amount(s[i].By)
-		if left := a.usable[at].Remaining; left < 0 {
+		left := &a.Usable()[at].Remaining
+		if *left += event.Amount(s[i].By); *left < 0 {
 			panic("ledger: I8: a shift takes more of a grant than remains")
-		} else if left == 0 {
+		} else if *left == 0 {
 			a.cut(at, at+1)
 		}
 		a.available += s[i].By
@@ -131,7 +141,7 @@ func (s Shift) AppendTo(b []byte) []byte {
 // ReadShift reads what Shift.AppendTo wrote.
 func ReadShift(r *pack.Reader) (s Shift) {
 	for range r.Count(6) {
-		d := Shifted{Grant: Grant{ID: r.String()}, By: r.Int()}
+		d := Shifted{Grant: Grant{Terms: &Terms{ID: r.String()}}, By: r.Int()}
 		d.EffectiveAt, d.ExpiresAt = event.Time(r.Uint()), event.Time(r.Uint())-1
 		d.Priority, d.Origin = int32(r.Uint()), r.String()
 		s = append(s, d)

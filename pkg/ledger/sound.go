@@ -9,27 +9,28 @@ import (
 // unsound names a part of a decoded account that no account can have; ""
 // where all may be as they are. Sums are not derived yet.
 func (a *Account) unsound() string {
+	x, usable := a.look(), a.Usable()
 	switch {
-	case !soundGrants(a.usable) || !ascending(a.usable, drawnBefore): // I2
+	case !soundGrants(usable) || !ascending(usable, drawnBefore): // I2
 		return "usable"
-	case !soundGrants(a.future) || !ascending(a.future, activatesBefore):
+	case !soundGrants(x.future) || !ascending(x.future, activatesBefore):
 		return "future"
-	case !soundDebts(a.debts) || len(a.debts) > 0 && len(a.usable) > 0: // I3
+	case !soundDebts(x.debts) || len(x.debts) > 0 && len(usable) > 0: // I3
 		return "debts"
-	case !ascending(a.revoked, strings.Compare):
+	case !ascending(x.revoked, strings.Compare):
 		return "revoked"
-	case !a.soundHolds():
+	case !x.soundHolds():
 		return "holds"
-	case !a.soundDraws():
+	case !x.soundDraws():
 		return "draws"
 	}
 	return ""
 }
 
-func (a *Account) soundHolds() bool {
+func (x *rare) soundHolds() bool {
 	held := int64(0)
-	for i := range a.holds {
-		h := &a.holds[i]
+	for i := range x.holds {
+		h := &x.holds[i]
 		if !h.At.Valid() || h.ExpiresAt != event.NoTime && (!h.ExpiresAt.Valid() || h.ExpiresAt <= h.At) ||
 			h.Left <= 0 || !soundGrants(h.Pieces) || total(h.Pieces) > h.Left {
 			return false
@@ -38,17 +39,17 @@ func (a *Account) soundHolds() bool {
 			return false
 		}
 	}
-	return ascending(a.holds, func(x, y Hold) int { return strings.Compare(x.ID, y.ID) })
+	return ascending(x.holds, func(h, o Hold) int { return strings.Compare(h.ID, o.ID) })
 }
 
-func (a *Account) soundDraws() bool {
-	for i := range a.draws {
-		d := &a.draws[i]
+func (x *rare) soundDraws() bool {
+	for i := range x.draws {
+		d := &x.draws[i]
 		if !d.At.Valid() || !soundGrants(d.Consumed) || !soundGrants(d.Repaid) || !soundDebts(d.Shorts) {
 			return false
 		}
 	}
-	return ascending(a.draws, func(x, y Draws) int { return strings.Compare(x.ID, y.ID) })
+	return ascending(x.draws, func(d, o Draws) int { return strings.Compare(d.ID, o.ID) })
 }
 
 func soundGrants(grants []Grant) bool {

@@ -9,70 +9,71 @@ import (
 
 // The usable grants of a busy account are many, and change at both ends: what
 // is drawn goes at the front. So what goes in or out moves the shorter side,
-// into the room that the front has left; room is the whole of the memory that
-// usable lies in.
+// into the room that the front has left.
 
 // manyGrants is from where on it is worth while to make room in front.
 const manyGrants = 64
 
-// before is how many grants there is room for before the usable ones.
-func (a *Account) before() int { return max(0, cap(a.room)-cap(a.usable)) }
+// find is where a usable grant stands, or would.
+func (a *Account) find(g Grant) (i int, found bool) {
+	usable := a.Usable()
+	i = sort.Search(len(usable), func(k int) bool { return drawnBefore(usable[k], g) >= 0 })
+	return i, i < len(usable) && drawnBefore(usable[i], g) == 0
+}
 
 // put puts a grant before the i-th usable one.
 func (a *Account) put(i int, g Grant) {
-	n, free := len(a.usable), a.before()
+	n := len(a.Usable())
 	inFront := 2*i < n
 	switch {
-	case inFront && free == 0 && n >= manyGrants:
+	case inFront && a.front == 0 && n >= manyGrants:
 		// Many come in front, as of a hold that is given back.
-		free = n / 2
-		room := make([]Grant, 2*n)
-		copy(room[free:], a.usable)
-		a.room, a.usable = room[:0], room[free:free+n]
-	case !inFront && n == cap(a.usable) && free > n/8:
+		room := make([]Grant, n/2+n, 2*n)
+		copy(room[n/2:], a.room)
+		a.room, a.front = room, n/2
+	case !inFront && len(a.room) == cap(a.room) && a.front > n/8:
 		// All move to the front once, and many go in behind before they do again.
-		copy(a.room[:n], a.usable)
-		clear(a.room[n : n+free])
-		a.usable = a.room[:n]
+		a.refill(a.Usable())
 	}
-	if inFront && free > 0 {
-		a.usable = a.room[free-1 : free+n]
-		copy(a.usable[:i], a.usable[1:i+1])
-		a.usable[i] = g
+	if inFront && a.front > 0 {
+		a.front--
+		usable := a.Usable()
+		copy(usable[:i], usable[1:i+1])
+		usable[i] = g
 		return
 	}
-	grows := n == cap(a.usable)
-	if a.usable = slices.Insert(a.usable, i, g); grows {
-		a.room = a.usable[:0]
-	}
+	a.room = slices.Insert(a.room, a.front+i, g)
 }
 
 // cut takes the usable grants [i, j) away.
 func (a *Account) cut(i, j int) {
-	if i > len(a.usable)-j || cap(a.room) == 0 {
-		a.usable = slices.Delete(a.usable, i, j)
+	usable := a.Usable()
+	if i > len(usable)-j {
+		a.room = slices.Delete(a.room, a.front+i, a.front+j)
 		return
 	}
-	copy(a.usable[j-i:j], a.usable[:i])
-	clear(a.usable[:j-i])
-	a.usable = a.usable[j-i:]
+	copy(usable[j-i:j], usable[:i])
+	clear(usable[:j-i])
+	a.front += j - i
 }
 
 // refill makes the usable grants copies of others, in the memory there is.
 func (a *Account) refill(grants []Grant) {
-	a.usable = append(a.room[:0], grants...)
-	a.room = a.usable[:0]
+	was := a.room
+	a.room, a.front = append(a.room[:0], grants...), 0
+	clear(was[min(len(grants), len(was)):])
 }
 
-// soonest yields for each priority the index of the usable grant that expires
-// first.
-func (a *Account) soonest(yield func(i int) bool) {
-	for i := 0; i < len(a.usable); {
-		if !yield(i) {
+// soonest yields for each priority the usable grants from the one on that
+// expires first, and the index of that.
+func (a *Account) soonest(yield func(i int, rest []Grant) bool) {
+	usable := a.Usable()
+	for i := 0; i < len(usable); {
+		rest := usable[i:]
+		priority := rest[0].Priority
+		if !yield(i, rest) || rest[len(rest)-1].Priority == priority {
 			return
 		}
-		priority := a.usable[i].Priority
-		rest := a.usable[i:]
 		i += sort.Search(len(rest), func(k int) bool { return rest[k].Priority > priority })
 	}
 }
@@ -80,11 +81,11 @@ func (a *Account) soonest(yield func(i int) bool) {
 // nextExpiry is the index of the usable grant that expires next at the due
 // time, -1 where none does.
 func (a *Account) nextExpiry() int {
-	next := -1
-	for i := range a.soonest {
-		for ; i < len(a.usable) && a.usable[i].ExpiresAt == a.due; i++ {
-			if next < 0 || a.usable[i].ID < a.usable[next].ID {
-				next = i
+	next, id := -1, ""
+	for i, rest := range a.soonest {
+		for k := 0; k < len(rest) && rest[k].ExpiresAt == a.due; k++ {
+			if next < 0 || rest[k].ID < id {
+				next, id = i+k, rest[k].ID
 			}
 		}
 	}
@@ -99,10 +100,13 @@ func (a *Account) dueBy(t event.Time) {
 
 func (a *Account) findDue() {
 	a.due = never
-	for i := range a.soonest {
-		if t := a.usable[i].ExpiresAt; t != event.NoTime && t < a.due {
+	for _, rest := range a.soonest {
+		if t := rest[0].ExpiresAt; t != event.NoTime && t < a.due {
 			a.due = t
 		}
+	}
+	if a.rare == nil {
+		return
 	}
 	for i := range a.holds {
 		if h := &a.holds[i]; len(h.Pieces) > 0 && h.ExpiresAt != event.NoTime && h.ExpiresAt < a.due {

@@ -21,7 +21,7 @@ func TestStock(t *testing.T) {
 				at := rapid.SampledFrom([]int{0, len(want) / 4, len(want) / 2, len(want)}).Draw(t, "at")
 				for range rapid.IntRange(1, 40).Draw(t, "grants") {
 					n++
-					g := Grant{ID: fmt.Sprint(n)}
+					g := Grant{Terms: &Terms{ID: fmt.Sprint(n)}}
 					want = slices.Insert(want, at, g)
 					a.put(at, g)
 				}
@@ -31,18 +31,20 @@ func TestStock(t *testing.T) {
 				want = slices.Delete(want, from, to)
 				a.cut(from, to)
 			case 5:
-				b.refill(a.usable)
+				b.refill(a.Usable())
 				wantB = slices.Clone(want)
 				if rapid.Bool().Draw(t, "swap") {
 					a, b, want, wantB = b, a, wantB, want
 				}
 			}
-			if !slices.Equal(a.usable, want) || !slices.Equal(b.usable, wantB) {
-				t.Fatalf("%v and %v, want %v and %v", a.usable, b.usable, want, wantB)
+			if !slices.EqualFunc(a.Usable(), want, Grant.Equal) || !slices.EqualFunc(b.Usable(), wantB, Grant.Equal) {
+				t.Fatalf("%v and %v, want %v and %v", a.Usable(), b.Usable(), want, wantB)
 			}
-			for _, g := range a.room[:a.before()] {
-				if g != (Grant{}) {
-					t.Fatalf("%v stays in the room in front", g)
+			for _, room := range [][]Grant{a.room[:a.front], a.room[len(a.room):cap(a.room)]} {
+				for _, g := range room {
+					if g.Terms != nil {
+						t.Fatalf("%v stays in the room around the grants", g)
+					}
 				}
 			}
 		}
