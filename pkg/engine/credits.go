@@ -395,8 +395,8 @@ func (e *Engine) sayBalance(a *account) {
 		AsOf: asOf, NextChangeAt: event.NoTime,
 		Final: asOf <= a.cause, Revision: a.records,
 	}
-	if next, ok := a.line.Head.NextDue(); ok {
-		b.NextChangeAt = next.Time
+	if next := a.line.Head.DueTime(); next <= event.MaxTime {
+		b.NextChangeAt = next
 	}
 	a.records++
 	e.cause = a.cause
