@@ -23,6 +23,10 @@ type Options struct {
 	// reach Kafka.
 	Binary  string
 	Environ []string
+	// QueryBinary is the program of the query service, Clients how many connections
+	// ask it at a time.
+	QueryBinary string
+	Clients     int
 	// Floor is the command that calls [RunFloor] with the plan in a file, whose
 	// name is its last argument; empty measures no floor.
 	Floor []string
@@ -39,9 +43,10 @@ type Options struct {
 	Compression string
 	// BrokerPID is a broker's process, to measure too; 0 is none.
 	BrokerPID int
-	// Verify proves the promise for what was published. It is false where it is
-	// broken; said are the lines that tell how. nil leaves it unproved.
-	Verify func(ctx context.Context, names kafka.Names) (ok bool, said string, err error)
+	// Verify proves the promise for what was published, and what query services at
+	// these addresses hold. It is false where it is broken; said are the lines that
+	// tell how. nil leaves it unproved.
+	Verify func(ctx context.Context, names kafka.Names, queries []string) (ok bool, said string, err error)
 	// VerifyUpTo is how many events are verified at most.
 	VerifyUpTo int
 	// Profiles is a directory for CPU profiles of the first run's processors; ""

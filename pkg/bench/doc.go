@@ -21,6 +21,9 @@
 //     else uses it; the ratio to its floor hardly does.
 //   - latency: at a steady rate, from when an event is due at the producer to
 //     reading its entry, read committed. Both clocks are this process's own.
+//   - restore, takeover, query: how soon processors run again, with and without
+//     what they had on disk; how long partitions are silent whose processor is
+//     killed, restarted or stopped; what reads over HTTP take and cost.
 //
 // Apart from that, [Spend] measures spends over HTTP on an installation that
 // runs already: how long they take, and where. It makes users of its own, which

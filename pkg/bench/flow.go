@@ -44,8 +44,8 @@ type flow struct {
 	to   kafka.Names
 	mark mark
 	lost chan error
-	// acked is told of each event that Kafka has, and when it was due.
-	acked func(*kgo.Record, time.Time)
+	// acked is told of each event that Kafka has.
+	acked func(message, *kgo.Record, passage)
 
 	entries *kgo.Client
 	end     context.CancelFunc
@@ -64,6 +64,7 @@ type flow struct {
 
 // passage is an event's way through.
 type passage struct {
+	mark      string
 	partition int32
 	// due is when it was to be sent, read when its entry was read.
 	due, read time.Time
@@ -112,18 +113,19 @@ func (f *flow) take(record *kgo.Record) error {
 
 // send sends one. A duplicate has no entry, and nobody waits for it.
 func (f *flow) send(ctx context.Context, m message, due time.Time) {
+	p := passage{mark: f.mark.in(m), partition: kafka.PartitionOf(m.user, f.Partitions), due: due}
 	f.mu.Lock()
 	if f.to == f.names {
 		f.sent++
 	}
 	if !m.copied {
-		f.open[f.mark.in(m)] = passage{partition: kafka.PartitionOf(m.user, f.Partitions), due: due}
+		f.open[p.mark] = p
 	}
 	f.mu.Unlock()
 	f.produce(ctx, f.to, m, func(r *kgo.Record, err error) {
 		keepFirst(f.lost, err)
 		if err == nil && f.acked != nil {
-			f.acked(r, due)
+			f.acked(m, r, p)
 		}
 	})
 }
@@ -158,15 +160,22 @@ func (f *flow) begin(ctx context.Context, rate int) {
 // drain sends nothing more, and waits for what is on its way.
 func (f *flow) drain(ctx context.Context) error {
 	f.halt()
-	err := f.await(ctx, func() bool {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return len(f.open) == 0
-	})
-	if err != nil {
+	if err := f.await(ctx, func() bool { return f.settled(time.Now()) }); err != nil {
 		return err
 	}
 	return f.flush(ctx, f.lost)
+}
+
+// settled reports whether all events due before some time have their entry.
+func (f *flow) settled(before time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.open {
+		if p.due.Before(before) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *flow) halt() {
@@ -217,7 +226,7 @@ func (f *flow) passed(from time.Time) []passage {
 		}
 	}
 	f.told = kept
-	return kept[:len(kept):len(kept)]
+	return kept
 }
 
 // close ends the reading.

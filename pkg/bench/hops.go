@@ -1,9 +1,7 @@
 package bench
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -19,40 +17,31 @@ func (b *spender) gauges(ctx context.Context) ([]gauge, error) {
 	for _, address := range append([]string{b.Ingest}, b.Admin...) {
 		g, err := readGauge(ctx, b.client, address+"/metrics")
 		if err != nil {
-			return nil, fmt.Errorf("read %s/metrics: %w", address, err)
+			return nil, err
 		}
 		all = append(all, g)
 	}
 	return all, nil
 }
 
-func readGauge(ctx context.Context, client *http.Client, address string) (g gauge, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+func readGauge(ctx context.Context, client *http.Client, address string) (gauge, error) {
+	text, err := fetch(ctx, client, address)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, answer.Body.Close()) }()
-	if answer.StatusCode != http.StatusOK {
-		return nil, errStatus(answer.StatusCode)
-	}
-	g = gauge{}
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
+	g := gauge{}
+	for line := range strings.Lines(string(text)) {
 		// A value stands behind the last space: labels may have some.
-		line := lines.Text()
+		line = strings.TrimSpace(line)
 		at := strings.LastIndexByte(line, ' ')
 		if at < 0 || line[0] == '#' {
 			continue
 		}
 		if g[line[:at]], err = strconv.ParseFloat(line[at+1:], 64); err != nil {
-			return nil, fmt.Errorf("%s: %w", line[:at], err)
+			return nil, fmt.Errorf("%s: %s: %w", address, line[:at], err)
 		}
 	}
-	return g, lines.Err()
+	return g, nil
 }
 
 // grown is by how much a metric grew in all processes together.

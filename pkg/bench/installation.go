@@ -48,6 +48,8 @@ type installation struct {
 	sent      int
 	say       func(format string, args ...any)
 	processes []*process
+	// query is the query service, where there is one.
+	query *process
 	// static is whether processors keep their places in the group while they
 	// restart, standbys how many partitions of others each keeps warm.
 	static   bool
@@ -341,6 +343,9 @@ func (i *installation) failed() error {
 			return err
 		}
 	}
+	if i.query != nil {
+		return i.query.failed()
+	}
 	return nil
 }
 
@@ -462,15 +467,22 @@ func (i *installation) verify(ctx context.Context) error {
 		return nil
 	}
 	i.say("verifying")
+	var queries []string
+	if i.query != nil {
+		queries = append(queries, "http://"+i.query.address)
+	}
 	var err error
 	v.Verified = true
-	v.Good, v.Said, err = i.Options.Verify(ctx, i.names)
+	v.Good, v.Said, err = i.Options.Verify(ctx, i.names, queries)
 	return err
 }
 
 // clean takes away what was made.
 func (i *installation) clean() error {
 	errs := []error{i.stop()}
+	if i.query != nil {
+		errs = append(errs, i.query.stop())
+	}
 	if !i.Keep {
 		ctx, cancel := context.WithTimeout(context.Background(), deleteWithin)
 		defer cancel()

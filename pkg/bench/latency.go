@@ -25,13 +25,16 @@ func (i *installation) latency(ctx context.Context, names kafka.Names, rate int,
 	if err := f.drain(ctx); err != nil {
 		return nil, err
 	}
-	return newLatency(rate, i.Over, waits(f.passed(began.Add(warmFor)))), nil
+	return newLatency(rate, i.Over, waits(f.passed(began.Add(warmFor)), time.Now())), nil
 }
 
-func waits(of []passage) []time.Duration {
-	all := make([]time.Duration, len(of))
+// waits are those of events that were due before some time.
+func waits(of []passage, before time.Time) []time.Duration {
+	all := make([]time.Duration, 0, len(of))
 	for i := range of {
-		all[i] = of[i].wait()
+		if of[i].due.Before(before) {
+			all = append(all, of[i].wait())
+		}
 	}
 	return all
 }

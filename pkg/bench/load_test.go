@@ -23,6 +23,7 @@ var golden = map[string]string{
 	"late-heavy": "426bb1bcb4a16fcc3318291b36234cbd127b844f1503f0951f08381d662b27b4",
 	"live":       "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
 	"scale":      "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
+	"query":      "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
 	"takeover":   "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
 	"restore":    "7ecf02bb2fdeefd15684832141d98b940f09cde1102f9843350dedce8c8fcadb",
 }

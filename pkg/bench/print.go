@@ -43,6 +43,17 @@ func (r *Result) Print(to io.Writer) {
 }
 
 func (r *RunResult) printVerdict(to io.Writer, name string) {
+	if q := r.Query; q != nil {
+		if q.refused() {
+			fmt.Fprintf(to, "%s: FAILED: ", name)
+		} else {
+			fmt.Fprintf(to, "%s: ", name)
+		}
+		fmt.Fprintf(to, "%s compared with what was published last, %d wrong or failed\n", plain.Count(q.Compared, "answer", "answers"), len(q.Wrong))
+		for _, wrong := range q.Wrong[:min(len(q.Wrong), maxTold)] {
+			fmt.Fprintf(to, "  %s\n", wrong)
+		}
+	}
 	v := r.Verification
 	switch {
 	case !v.Verified:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"os"
@@ -77,23 +76,10 @@ func (p *profiles) wait() error {
 	return errors.Join(p.failures...)
 }
 
-func fetchProfile(ctx context.Context, address, which, path string) (err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/%s", address, which), http.NoBody)
+func fetchProfile(ctx context.Context, address, which, path string) error {
+	text, err := fetch(ctx, http.DefaultClient, fmt.Sprintf("http://%s/debug/pprof/%s", address, which))
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, answer.Body.Close()) }()
-	if answer.StatusCode != http.StatusOK {
-		return errStatus(answer.StatusCode)
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, answer.Body)
-	return errors.Join(err, file.Close())
+	return os.WriteFile(path, text, 0o600)
 }

@@ -92,7 +92,7 @@ func (i *installation) restart(ctx context.Context, emptied bool) (_ *Restart, e
 	if err := i.start(ctx); err != nil {
 		return nil, err
 	}
-	all, err := i.awaitShards(ctx, i.allRun)
+	all, err := i.awaitShards(ctx, i.processes, i.allRun)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,8 @@ type RunResult struct {
 	Restore *Restore `json:"restore,omitempty"`
 	// Takeovers are those of each way.
 	Takeovers []*Takeovers `json:"takeovers,omitempty"`
+	// Query are reads, and nil where nobody asked.
+	Query *Query `json:"query,omitempty"`
 
 	Verification Verification `json:"verification"`
 
@@ -172,7 +174,9 @@ func (r *Result) Refused() bool {
 	})
 }
 
-func (r *RunResult) refused() bool { return r.Verification.Verified && !r.Verification.Good }
+func (r *RunResult) refused() bool {
+	return r.Verification.Verified && !r.Verification.Good || r.Query != nil && r.Query.refused()
+}
 
 // figures are a run's measures by name.
 func (r *RunResult) figures() []Figure {
@@ -217,6 +221,11 @@ func (r *RunResult) figures() []Figure {
 	}
 	for _, t := range r.Takeovers {
 		all.takeovers(t)
+	}
+	if r.Query != nil {
+		for _, reads := range r.Query.Phases {
+			all.reads(reads)
+		}
 	}
 	return all
 }

@@ -42,10 +42,10 @@ func shardIn(name, metric string) (int32, bool) {
 	return int32(n), ok && err == nil
 }
 
-// shards asks every processor. One that doesn't answer is starting.
-func (i *installation) shards(ctx context.Context) []shards {
-	all := make([]shards, len(i.processes))
-	for n, p := range i.processes {
+// askShards asks processes. One that doesn't answer is starting.
+func askShards(ctx context.Context, processes []*process) []shards {
+	all := make([]shards, len(processes))
+	for n, p := range processes {
 		if g, err := readGauge(ctx, http.DefaultClient, "http://"+p.address+"/metrics"); err == nil {
 			all[n] = shardsOf(g)
 		}
@@ -53,13 +53,13 @@ func (i *installation) shards(ctx context.Context) []shards {
 	return all
 }
 
-// awaitShards waits until the processors' shards are as they should be.
-func (i *installation) awaitShards(ctx context.Context, holds func([]shards) bool) ([]shards, error) {
+// awaitShards waits until the shards of processes are as they should be.
+func (i *installation) awaitShards(ctx context.Context, processes []*process, holds func([]shards) bool) ([]shards, error) {
 	look := time.NewTicker(sampleEvery)
 	defer look.Stop()
 	var before []shards
 	for moved := time.Now(); ; {
-		all := i.shards(ctx)
+		all := askShards(ctx, processes)
 		if holds(all) {
 			return all, nil
 		}
@@ -70,7 +70,7 @@ func (i *installation) awaitShards(ctx context.Context, holds func([]shards) boo
 			return nil, err
 		}
 		if time.Since(moved) > silence {
-			return nil, fmt.Errorf("no processor took over anything for %s: they run %s of %d partitions", silence, runningText(all), i.Partitions)
+			return nil, fmt.Errorf("nothing was taken over or restored for %s: %+v of %d partitions", silence, all, i.Partitions)
 		}
 		select {
 		case <-ctx.Done():
@@ -89,12 +89,4 @@ func (i *installation) allRun(all []shards) bool {
 		}
 	}
 	return n == int(i.Partitions)
-}
-
-func runningText(all []shards) string {
-	var running []string
-	for _, s := range all {
-		running = append(running, fmt.Sprint(s.running))
-	}
-	return strings.Join(running, " and ")
 }

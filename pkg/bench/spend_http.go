@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"highwater/pkg/event"
@@ -38,14 +36,6 @@ type spendAnswer struct {
 	Entry spendEntry `json:"entry"`
 }
 
-// errStatus is an answer that nobody wants.
-func errStatus(status int) error {
-	if status == 0 {
-		return nil // the request's own error says it
-	}
-	return fmt.Errorf("status %d", status)
-}
-
 func (b *spender) post(ctx context.Context, address string, body map[string]any, into any) (status int, err error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -56,36 +46,21 @@ func (b *spender) post(ctx context.Context, address string, body map[string]any,
 		return 0, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	return b.do(request, into)
+	status, text, err = exchange(b.client, request)
+	if err != nil {
+		return status, err
+	}
+	return status, json.Unmarshal(text, into)
 }
 
 // get wants a 200, and reads its JSON, unless into is nil.
 func (b *spender) get(ctx context.Context, address string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
+	text, err := fetch(ctx, b.client, address)
+	if err != nil || into == nil {
 		return err
 	}
-	status, err := b.do(request, into)
-	if err == nil && status != http.StatusOK {
-		err = errStatus(status)
-	}
-	if err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("ask %s: %w", address, err)
 	}
 	return nil
-}
-
-func (b *spender) do(request *http.Request, into any) (status int, err error) {
-	answer, err := b.client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	text, err := io.ReadAll(answer.Body)
-	if err := errors.Join(err, answer.Body.Close()); err != nil {
-		return answer.StatusCode, err
-	}
-	if into == nil {
-		return answer.StatusCode, nil
-	}
-	return answer.StatusCode, json.Unmarshal(text, into)
 }

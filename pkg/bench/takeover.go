@@ -96,7 +96,7 @@ func (i *installation) takeOverEach(ctx context.Context, w *way, t *Takeovers) e
 		}
 		t.Rounds = append(t.Rounds, round)
 	}
-	if _, err := i.awaitShards(ctx, i.isWhole); err != nil {
+	if _, err := i.awaitShards(ctx, i.processes, i.isWhole); err != nil {
 		return err
 	}
 	return f.drain(ctx)
@@ -116,7 +116,7 @@ func (i *installation) isWhole(all []shards) bool {
 // takeOver takes its partitions from the processor that was started first, which
 // then is started again. So processors take turns.
 func (i *installation) takeOver(ctx context.Context, f *flow, w *way) (*Takeover, error) {
-	before, err := i.awaitShards(ctx, i.isWhole)
+	before, err := i.awaitShards(ctx, i.processes, i.isWhole)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (i *installation) takeOver(ctx context.Context, f *flow, w *way) (*Takeover
 	}
 	t := &Takeover{Processor: gone.name, Partitions: partitions, Output: output.Seconds(), Wait: wait.Seconds()}
 	if !w.warm {
-		restored := restoredBy(i.shards(ctx)) - restoredBy(before[1:])
+		restored := restoredBy(askShards(ctx, i.processes)) - restoredBy(before[1:])
 		t.Restored = &restored
 	}
 	if !w.again {

@@ -10,7 +10,9 @@ func TestOutage(t *testing.T) {
 	told := time.UnixMilli(1_000_000)
 	at := func(ms int) time.Time { return told.Add(time.Duration(ms) * time.Millisecond) }
 	gone := at(50)
-	event := func(partition int32, due, read int) passage { return passage{partition: partition, due: at(due), read: at(read)} }
+	event := func(partition int32, due, read int) passage {
+		return passage{partition: partition, due: at(due), read: at(read)}
+	}
 	for _, c := range []struct {
 		name         string
 		passed       []passage

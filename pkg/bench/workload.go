@@ -80,6 +80,9 @@ var workloads = []Workload{
 		w.Name, w.Events, w.Rates, w.Ways = "takeover", 200_000, []int{200}, Ways()
 		w.Processors, w.Rounds, w.measure = 2, 20, (*installation).takeovers
 	}),
+	catchUp.with(func(w *Workload) {
+		w.Name, w.Events, w.Rates, w.measure = "query", 1_000_000, []int{1_000}, (*installation).queries
+	}),
 }
 
 // with is another workload.
@@ -108,6 +111,8 @@ func (w *Workload) Check() error {
 		return fmt.Errorf("rates %v; each must be one event a second at least", w.Rates)
 	case w.Name == "restore" && len(w.Rates) > 0:
 		return errors.New("rates are given, but no events come while restore measures: leave them out")
+	case w.Name == "query" && !w.Opened:
+		return errors.New("query asks for users of whom there were no events, too: leave their accounts opened")
 	case w.Name == "takeover" && len(w.Rates) != 1:
 		return fmt.Errorf("rates %v; takeover has events come at one rate", w.Rates)
 	case w.Name == "takeover" && w.Processors < 2:
