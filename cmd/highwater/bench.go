@@ -23,14 +23,14 @@ import (
 )
 
 type benchCommand struct {
-	Workload     string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,restore,takeover,query,spend" help:"What is measured; see below."`
+	Workload     string        `name:"workload" default:"catch-up" enum:"catch-up,uniform,late-heavy,live,scale,restore,takeover,query,spend" help:"What is measured; see above."`
 	Runs         int           `name:"runs" default:"1" min:"1" max:"100" help:"How often, with the same events; medians are told."`
 	Events       int           `name:"events" default:"0" min:"0" help:"How many events are in Kafka before the processors start; 0 is as many as the workload says."`
 	Users        int           `name:"users" default:"0" min:"0" help:"How many users they are of; 0 is as many as the workload says."`
 	Opened       bool          `name:"opened" default:"true" help:"Give every user credits before the first event."`
 	Rates        []int         `name:"rates" help:"Events a second at which latency is measured, or that come while takeover and query measure, separated by commas; none is as the workload says."`
 	Rounds       int           `name:"rounds" default:"0" min:"0" max:"1000" help:"How often restore restarts, and takeover takes over in each way; 0 is as often as the workload says."`
-	Ways         []string      `name:"ways" help:"How takeover takes partitions from processors, separated by commas: kill, kill-standby, restart, handover; none is all of them, one after the other. See below."`
+	Ways         []string      `name:"ways" help:"How takeover takes partitions from processors, separated by commas: kill, kill-standby, restart, handover; none is all of them, one after the other."`
 	RateOver     time.Duration `name:"rate-over" default:"10s" min:"1s" max:"1h" help:"For how long latency is measured at each rate, and each kind of read."`
 	Against      against       `embed:"" prefix:"against-"`
 	Partitions   int32         `name:"partitions" default:"4" min:"1" max:"1024" help:"Partitions of the topics."`
