@@ -58,7 +58,7 @@ func (e *Engine) remembers(u *user, ev *event.Event) bool {
 		return false
 	}
 	at := ev.Place()
-	if a.line.Last().Before(at) {
+	if n := len(a.line.Ops); n == 0 || a.line.Ops[n-1].Before(at) {
 		return false
 	}
 	i := a.line.Find(at)

@@ -111,6 +111,14 @@ const (
 // Has reports whether all bits of m are set.
 func (s Marks) Has(m Marks) bool { return s&m == m }
 
+// Before reports whether the event stands before place q.
+func (p *Placed) Before(q Place) bool {
+	if p.Time != q.Time {
+		return p.Time < q.Time
+	}
+	return p.Place().Before(q)
+}
+
 // Bytes is about how much memory p holds, beside its own place.
 func (p *Placed) Bytes() int {
 	const details, terms, incoming, grant = 112, 80, 32, 24

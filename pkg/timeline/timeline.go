@@ -132,7 +132,7 @@ func (t *Timeline[S, M]) Resume(ops []event.Placed, checks []Check[S]) {
 
 // Find is the index of the first op at or behind place.
 func (t *Timeline[S, M]) Find(place event.Place) int {
-	return sort.Search(len(t.Ops), func(i int) bool { return !t.Ops[i].Place().Before(place) })
+	return sort.Search(len(t.Ops), func(i int) bool { return !t.Ops[i].Before(place) })
 }
 
 // StateAt replays to the state after everything up to and including place,

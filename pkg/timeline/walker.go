@@ -91,7 +91,7 @@ func (w *Walker[S, M]) WalkOn(ops []event.Placed, end event.Place, visit func(*S
 			op = &ops[i]
 			opTime = op.Time
 		}
-		if len(w.edits) > 0 && (op == nil || !op.Place().Before(w.edits[0].Place)) {
+		if len(w.edits) > 0 && (op == nil || !op.Before(w.edits[0].Place)) {
 			edit = &w.edits[0]
 			opTime = edit.Place.Time
 		}
@@ -154,7 +154,7 @@ func (w *Walker[S, M]) WalkOn(ops []event.Placed, end event.Place, visit func(*S
 
 // lead replays the one history up to, not including, the first edit.
 func (w *Walker[S, M]) lead(state M, ops []event.Placed, until event.Place) (passed int) {
-	for passed < len(ops) && ops[passed].Place().Before(until) {
+	for passed < len(ops) && ops[passed].Before(until) {
 		w.dueUntil(state, ops[passed].Time)
 		clearResult(&w.newResult)
 		state.Apply(&ops[passed], &w.newResult)
