@@ -1,5 +1,7 @@
 package event
 
+import "strings"
+
 // Placed is an event as a shard keeps it: in its place, with the decision
 // made about it, the policy it is replayed under and where it came from. Its
 // user and asset are those of the account that holds it. Memory is full of
@@ -15,7 +17,7 @@ type Placed struct {
 	Offset      int64
 	Amount      Amount
 	// details are nil where nothing of them was given.
-	details *Details
+	details *details
 	Marks   Marks
 	Kind    Kind
 	// Outcome and Code are the decision, where arrival made one; else
@@ -41,6 +43,25 @@ type Details struct {
 	Incoming *Incoming
 }
 
+// details are Details and what is made of them.
+type details struct {
+	Details
+	// grant is what a grant or an add makes; nil for everything else.
+	grant *GrantTerms
+}
+
+// GrantTerms are what stays of a grant as long as there is anything of it. They
+// are never changed: all states and replays share them.
+type GrantTerms struct {
+	ID string
+	// Origin is the grant that a restored one stands for, "" for any other.
+	Origin      string
+	EffectiveAt Time
+	// ExpiresAt is NoTime for one that never expires.
+	ExpiresAt Time
+	Priority  int32
+}
+
 // noDetails are those of an event at a time with nothing given.
 func noDetails(at Time) Details {
 	return Details{OccurredAt: at, EffectiveAt: NoTime, ExpiresAt: NoTime}
@@ -49,11 +70,27 @@ func noDetails(at Time) Details {
 // With is p with these details. They can't be changed any more.
 func (p Placed) With(d Details) Placed {
 	p.details = nil
-	if d != noDetails(p.Time) {
-		kept := d // on the heap only here
-		p.details = &kept
+	credits := p.Kind == Grant || p.Kind == Add
+	if credits || d != noDetails(p.Time) {
+		p.details = &details{Details: d}
+	}
+	if credits {
+		p.details.grant = p.newGrant()
 	}
 	return p
+}
+
+// Grant is what never changes of the grant that a grant or an add makes.
+func (p *Placed) Grant() *GrantTerms {
+	if p.details == nil || p.details.grant == nil {
+		return p.newGrant()
+	}
+	return p.details.grant
+}
+
+// newGrant has an id of its own: it outlives the event and what that came with.
+func (p *Placed) newGrant() *GrantTerms {
+	return &GrantTerms{ID: strings.Clone(p.GrantID()), EffectiveAt: p.UsableFrom(), ExpiresAt: p.ExpiresAt(), Priority: p.Priority()}
 }
 
 // Details are what With was told.
@@ -61,7 +98,7 @@ func (p *Placed) Details() Details {
 	if p.details == nil {
 		return noDetails(p.Time)
 	}
-	return *p.details
+	return p.details.Details
 }
 
 // Incoming is what the receiver's side of a transfer keeps of it.
@@ -121,18 +158,21 @@ func (p *Placed) Before(q Place) bool {
 
 // Bytes is about how much memory p holds, beside its own place.
 func (p *Placed) Bytes() int {
-	const details, terms, incoming, grant = 112, 80, 32, 24
+	const detailed, terms, incoming, part, grant = 120, 80, 32, 24, 80
 	size := len(p.ID)
 	d := p.details
 	if d == nil {
 		return size
 	}
-	size += details + len(d.From) + len(d.Ref) + len(d.To)
+	size += detailed + len(d.From) + len(d.Ref) + len(d.To)
 	if d.Terms != nil {
 		size += terms + len(d.Terms.Currency)
 	}
 	if d.Incoming != nil {
-		size += incoming + len(d.Incoming.Grants)*grant
+		size += incoming + len(d.Incoming.Grants)*part
+	}
+	if d.grant != nil {
+		size += grant
 	}
 	return size
 }

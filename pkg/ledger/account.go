@@ -11,17 +11,8 @@ import (
 // never is the due time of an account that nothing will change by itself.
 const never = event.Time(1<<63 - 1)
 
-// Terms are what stays of a grant as long as there is anything of it. They
-// never change: all copies of a state share them (I6).
-type Terms struct {
-	ID string
-	// Origin is the grant that a restored one stands for, "" for any other.
-	Origin      string
-	EffectiveAt event.Time
-	// ExpiresAt is event.NoTime for one that never expires.
-	ExpiresAt event.Time
-	Priority  int32
-}
+// Terms never change: all copies of a state share them (I6).
+type Terms = event.GrantTerms
 
 // Grant is a usable or future grant and what remains of it, or a part of one
 // that something drew.
@@ -270,15 +261,10 @@ func (a *Account) Apply(op *event.Placed, r *event.Result) {
 }
 
 func (a *Account) grant(op *event.Placed, r *event.Result) {
-	id := op.GrantID()
-	r.Slices = append(r.Slices, event.Slice{GrantID: id, Amount: op.Amount, ExpiresAt: op.ExpiresAt()})
-	if a.IsRevoked(id) {
+	g := Grant{Terms: op.Grant(), Remaining: op.Amount}
+	r.Slices = append(r.Slices, event.Slice{GrantID: g.ID, Amount: op.Amount, ExpiresAt: g.ExpiresAt})
+	if a.IsRevoked(g.ID) {
 		return // born revoked: credited and revoked in one step
-	}
-	// The id outlives the event it came with.
-	g := Grant{
-		Terms:     &Terms{ID: strings.Clone(id), EffectiveAt: op.UsableFrom(), ExpiresAt: op.ExpiresAt(), Priority: op.Priority()},
-		Remaining: op.Amount,
 	}
 	if g.EffectiveAt > op.Time {
 		x := a.own()
