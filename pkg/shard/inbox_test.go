@@ -69,13 +69,22 @@ func TestPacerSlowsDownUnderLoad(t *testing.T) {
 			t.Fatalf("gap of %v at %.0f a second", gap, p.Rate(now))
 		}
 	}
-	var gap time.Duration
-	for range 2000 { // 400 a second
-		now = now.Add(2500 * time.Microsecond)
-		gap = p.Committed(now)
-	}
-	if gap < 15*time.Millisecond || gap > maxGap {
-		t.Errorf("gap of %v at %.0f a second", gap, p.Rate(now))
+	for _, c := range []struct {
+		every       time.Duration
+		least, most time.Duration
+	}{
+		{2500 * time.Microsecond, 1500 * time.Microsecond, 2500 * time.Microsecond}, // 400 a second
+		{500 * time.Microsecond, 8 * time.Millisecond, 12 * time.Millisecond},       // 2,000
+		{100 * time.Microsecond, maxGap, maxGap},                                    // 10,000
+	} {
+		var gap time.Duration
+		for range 5 * time.Second / c.every {
+			now = now.Add(c.every)
+			gap = p.Committed(now)
+		}
+		if gap < c.least || gap > c.most {
+			t.Errorf("gap of %v at %.0f a second", gap, p.Rate(now))
+		}
 	}
 	if gap := p.Committed(now.Add(time.Minute)); gap != LeastGap {
 		t.Errorf("gap of %v after a pause", gap)

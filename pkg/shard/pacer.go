@@ -24,8 +24,8 @@ type Pacer struct {
 const (
 	// LeastGap keeps clear of the markers.
 	LeastGap = time.Millisecond
-	// From busyRate commits a second on, the gap grows with the rate.
-	busyRate = 100
+	// The gap grows with the rate: at busyRate commits a second it is busyGap.
+	busyRate = 1000
 	busyGap  = 5 * time.Millisecond
 	maxGap   = 20 * time.Millisecond
 	// rateMemory is how far back the rate looks.
@@ -48,9 +48,6 @@ func (p *Pacer) Committed(now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	p.rate = p.decayed(now) + 1/rateMemory.Seconds()
 	p.last = now
-	if p.rate < busyRate {
-		return p.least
-	}
 	return max(p.least, min(time.Duration(float64(busyGap)*p.rate/busyRate), maxGap))
 }
 
