@@ -8,7 +8,7 @@ import (
 // filter is the set of identities in memory, and of the other keys that are
 // often asked for and absent: "absent" is certain, "present" is a maybe. It is a blocked Bloom filter (Putze, Sanders, Singler: Cache-,
 // Hash- and Space-Efficient Bloom Filters, 2007): all bits of one identity lie
-// in one cache line. It grows by generations, each for once or twice as many as
+// in one cache line. It grows by generations, each for once or three times as many as
 // all before it, so that an answer looks at few of them and nothing is ever
 // rehashed.
 //
@@ -32,8 +32,8 @@ const (
 	bitsPerIdentity   = 16
 	bitsSetByIdentity = 7
 	// minGeneration is how many identities the first generation is for: a
-	// state of few costs 16 KiB.
-	minGeneration = 1 << 13
+	// state of few costs 64 KiB.
+	minGeneration = 1 << 15
 	// bigFilter is for how many identities a filter is big: from there on, what
 	// a generation takes before it is used weighs more than one look fewer.
 	bigFilter = 1 << 20
@@ -66,7 +66,7 @@ func (f *filter) add(key hashed) {
 func (f *filter) grow() {
 	n := f.capacity()
 	if n < bigFilter {
-		n *= 2
+		n *= 3
 	}
 	f.extend(n)
 }
