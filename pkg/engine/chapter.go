@@ -17,6 +17,8 @@ type sizes struct {
 	chapter int
 	// keep is how many events of an account stay in memory while there is room.
 	keep int
+	// piece is how many due rows are read at a time.
+	piece int
 }
 
 // chapterOps balances what is read of the chapter that a late event comes into
@@ -25,7 +27,7 @@ const chapterOps = 256
 
 func (s *sizes) fill() {
 	if *s == (sizes{}) {
-		*s = sizes{stride: timeline.Stride, chapter: chapterOps, keep: keepOps}
+		*s = sizes{stride: timeline.Stride, chapter: chapterOps, keep: keepOps, piece: duePiece}
 	}
 }
 

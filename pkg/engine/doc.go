@@ -21,8 +21,8 @@
 //   - I4: every event and due item is settled once, in the order of its
 //     user's places, unless it came behind the watermark.
 //   - I5: for every account that something will happen to by itself or that
-//     has something to settle, there is a due row after Commit in a bucket that
-//     the watermark has not left.
+//     has something to settle, there is a due row after Commit, at the place
+//     of that or before, and not before the piece that the agenda is in.
 //   - I6: rows and memory agree after Commit; an account dropped from memory
 //     and loaded again says the same.
 //   - I7: seq is dense for each topic, and committed_at never goes back.

@@ -20,8 +20,9 @@ type Engine struct {
 	meta  meta
 	marks watermark.Tracker
 	begun bool
-	// moves counts what the watermark's moves did in this transaction.
-	moves int
+	// moves counts what the watermark's moves did in this transaction, brought
+	// the bytes of what that brought into memory.
+	moves, brought int
 	// now is the clock of this transaction, cause the watermark in force for
 	// what is being said.
 	now   event.Time
@@ -40,14 +41,13 @@ type Engine struct {
 	// touched in this transaction, shared ones by the command in hand.
 	windows            map[windowID]*openWindow
 	open, used, shared []*openWindow
-	// agenda is what happens next to those whose bucket has come; ahead is what
-	// this transaction adds of buckets to come, looked whose due rows it must
-	// see to.
+	// agenda is what happens next, up to its edge; ahead is what this
+	// transaction adds behind that, looked whose due rows it must see to.
 	agenda, ahead agenda
-	looked        []appointment
-	// nextDue is the next bucket behind those loaded that has due rows, where
-	// it is one.
-	nextDue int64
+	looked        []unrowed
+	edge          appointment
+	// nextDue is a time before which no due row stands behind the edge.
+	nextDue event.Time
 
 	// idle are states that accounts with open events take.
 	idle []*ledger.Account
@@ -114,7 +114,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}
 	e.loadWaiting()
-	e.loadAgenda()
+	e.forgetAgenda()
 	e.loadWindows()
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
@@ -133,7 +133,7 @@ func (e *Engine) Said() [streams]int64 { return e.meta.seqs }
 // Begin starts a transaction at the processor's clock. If the engine is Busy
 // afterwards, the transaction takes no records.
 func (e *Engine) Begin(now event.Time) {
-	e.moves = 0
+	e.moves, e.brought = 0, 0
 	e.now = max(e.meta.committedAt, now)
 	e.meta.committedAt = e.now
 	if !e.begun {

@@ -15,13 +15,11 @@ type user struct {
 	id string
 	// one is the first account, in place since most users have but one; more
 	// are the others.
-	one  account
-	more []*account
-	book *book
-	// pins keeps the user in memory while the agenda names it.
-	pins  int
+	one   account
+	more  []*account
+	book  *book
 	bytes int
-	// needed since eviction last came by.
+	// needed since eviction last came by: by a record, or soon by the agenda.
 	needed bool
 }
 
@@ -59,15 +57,20 @@ type account struct {
 
 // user is the user of this id, in memory from now on.
 func (e *Engine) user(id string) *user {
+	u := e.load(id)
+	u.needed = true
+	return u
+}
+
+// load is user for what the watermark brings, which is no reason to stay.
+func (e *Engine) load(id string) *user {
 	u := e.users[id]
 	if u == nil {
 		u = &user{id: strings.Clone(id)}
 		e.users[u.id] = u
 		e.clock = append(e.clock, u)
-		u.bytes = userBytes
-		e.cached += userBytes
+		e.resize(u)
 	}
-	u.needed = true
 	return u
 }
 
@@ -116,13 +119,8 @@ const (
 // account is the user's account of an asset, loaded if it exists; nil where
 // there is none yet.
 func (e *Engine) account(u *user, asset string) *account {
-	if u.one.asset == asset {
-		return &u.one
-	}
-	for _, a := range u.more {
-		if a.asset == asset {
-			return a
-		}
+	if a := u.account(asset); a != nil {
+		return a
 	}
 	e.key = appendAccountKey(e.key[:0], u.id, asset)
 	row, ok := e.rows.Get(e.key)
@@ -135,10 +133,22 @@ func (e *Engine) account(u *user, asset string) *account {
 	}
 	e.loadPending(a)
 	e.loadLine(a)
-	at, ok := e.wake(a)
-	e.foundOnDisk(&a.entryPoint, at, ok)
+	a.foundOnDisk(e.wake(a))
 	e.resize(u)
 	return a
+}
+
+// account is one that is in memory; nil where there is none.
+func (u *user) account(asset string) *account {
+	if u.one.asset == asset {
+		return &u.one
+	}
+	for _, a := range u.more {
+		if a.asset == asset {
+			return a
+		}
+	}
+	return nil
 }
 
 // newAccount is the account of an asset that the user had nothing of.
@@ -158,7 +168,7 @@ func (e *Engine) addAccount(u *user, asset string) *account {
 		a = &account{}
 		u.more = append(u.more, a)
 	}
-	a.user, a.asset, a.row = u, e.assetName(asset), -1
+	a.user, a.asset = u, e.assetName(asset)
 	return a
 }
 
@@ -251,11 +261,9 @@ func (e *Engine) evict() {
 			e.hand = 0
 		}
 		u := e.clock[e.hand]
-		if u.pins > 0 || u.needed {
-			if u.needed {
-				u.needed = false
-				e.shrink(u)
-			}
+		if u.needed {
+			u.needed = false
+			e.shrink(u)
 			e.hand++
 			continue
 		}
