@@ -221,3 +221,17 @@ func TestAHeldWatermarkKeepsNobodyInMemory(t *testing.T) {
 		}
 	}
 }
+
+// Who sends only what is refused takes no memory.
+func TestRefusedUsersAreNotInMemory(t *testing.T) {
+	c := newCrowd(t, 1<<30, 0, 5*second)
+	c.send(5000, func(i int) event.Event {
+		return event.Event{ID: "e", User: fmt.Sprintf("user-%05d", i), OccurredAt: c.now + 301*second, Kind: event.Subtract, Amount: 5}
+	})
+	if n := len(c.out.DeadLetters); n != 5000 {
+		t.Fatalf("%d of 5000 are refused", n)
+	}
+	if bytes, users, _, _ := c.e.InMemory(); bytes != 0 || users != 0 {
+		t.Errorf("%d users and %d bytes are in memory", users, bytes)
+	}
+}

@@ -14,8 +14,8 @@ import (
 
 // recall tells whether the event's id made an entry before, and whether that
 // had the same content (I3).
-func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
-	e.name = appendName(e.name[:0], nameEvent, u.id, ev.ID, e.key2)
+func (e *Engine) recall(ev *event.Event) (known, same bool) {
+	e.name = appendName(e.name[:0], nameEvent, ev.User, ev.ID, e.key2)
 	value, ok := e.rows.Get(e.name)
 	if !ok {
 		return false, false
@@ -32,6 +32,7 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 		e.fail(errCorruptKey)
 		return true, false
 	}
+	u := e.user(ev.User)
 	if p.Kind.IsOrder() {
 		b := e.book(u)
 		if b == nil || b.number != number {

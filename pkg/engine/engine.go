@@ -163,9 +163,8 @@ func (e *Engine) Process(rec *Record) {
 		e.refuse(rec, r)
 		return
 	}
-	u := e.user(ev.User)
 	fromFuture := ev.OccurredAt > e.now.Add(e.cfg.FutureSkew)
-	known, same := e.recall(u, ev)
+	known, same := e.recall(ev)
 	if r := ev.CheckFilledIn(); r != nil && !(known && same) {
 		e.refuse(rec, r)
 		return
@@ -179,11 +178,13 @@ func (e *Engine) Process(rec *Record) {
 		e.refuse(rec, refusal(event.TooOld, "occurred_at", "%s is further behind the watermark (%s) than the retention horizon", ev.OccurredAt, e.marks.At))
 	case known:
 		e.refuse(rec, refusal(event.EventConflict, "event_id", "%q was used for an event with other content; the first one stands, choose another id", ev.ID))
-	case ev.Kind.IsOrder():
-		e.command(u, rec)
-		e.decideWaiting(u, ev.ID)
 	default:
-		e.credits(u, rec)
+		u := e.user(ev.User)
+		if ev.Kind.IsOrder() {
+			e.command(u, rec)
+		} else {
+			e.credits(u, rec)
+		}
 		e.decideWaiting(u, ev.ID)
 	}
 	if !fromFuture {
