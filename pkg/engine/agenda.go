@@ -224,12 +224,8 @@ func (e *Engine) entryPoint(of *appointment) *entryPoint {
 	return nil
 }
 
-// duePiece is how many due rows are read at a time; the agenda names about
-// twice as many, and what one transaction adds.
-const duePiece = 1024
-
-// neverDue is behind every time.
-const neverDue = event.MaxTime + 1
+// never is behind every time.
+const never = event.MaxTime + 1
 
 // foundOnDisk tells where there is a due row of an account just loaded at the
 // latest.
@@ -283,7 +279,7 @@ func (e *Engine) nextPiece(to event.Time) {
 	if e.nextDue >= e.edge.at.Time {
 		return
 	}
-	e.nextDue = neverDue
+	e.nextDue = never
 	from := appendDueKey(nil, &e.meta.start)
 	for key := range e.rows.Scan(from, []byte{keyDue + 1}) {
 		p, ok := appointmentIn(key)

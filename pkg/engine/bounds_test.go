@@ -235,3 +235,34 @@ func TestRefusedUsersAreNotInMemory(t *testing.T) {
 		t.Errorf("%d users and %d bytes are in memory", users, bytes)
 	}
 }
+
+// A topic holds the watermark while orders go on: the windows of their
+// statistics don't all stay in memory, and each becomes final once.
+func TestOpenWindowsAreBounded(t *testing.T) {
+	const minutes = 10_000
+	c := newCrowd(t, 1<<20, 1000, 1000*3600*second)
+	c.send(minutes, func(i int) event.Event {
+		id := fmt.Sprintf("o%d", i)
+		return event.Event{ID: id, User: fmt.Sprintf("user-%d", i%100), OccurredAt: c.now - event.Time(i)*60*second, Kind: event.PlaceOrder, Ref: id, Currency: "EUR", Quantity: event.Decimal{1}, Price: event.Decimal{1}}
+	})
+	if at := c.e.Watermark(); at != 0 {
+		t.Fatalf("the watermark is %s", at)
+	}
+	t.Logf("at most %d windows", c.out.windows)
+	if c.out.windows > 2500 {
+		t.Errorf("%d of %d windows are in memory", c.out.windows, minutes)
+	}
+	c.calm()
+	c.tick(2000 * 3600 * second)
+	final := map[event.Time]bool{}
+	for i := range c.out.Records.OrderStats {
+		s := &c.out.Records.OrderStats[i]
+		if !s.Final || s.Placed != 1 || s.Revision != 1 || final[s.WindowStart] {
+			t.Fatalf("%+v", s)
+		}
+		final[s.WindowStart] = true
+	}
+	if len(final) != minutes || c.out.windows > 2500 {
+		t.Errorf("%d of %d windows are final, at most %d were in memory", len(final), minutes, c.out.windows)
+	}
+}

@@ -37,10 +37,11 @@ type Engine struct {
 	cached   int
 	accounts []*account
 	books    []*book
-	// windows are those in memory: open ones aren't final, used ones were
-	// touched in this transaction, shared ones by the command in hand.
-	windows            map[windowID]*openWindow
-	open, used, shared []*openWindow
+	// windows are those in memory: used ones were touched in this transaction,
+	// shared ones by the command in hand. All before openFrom are final.
+	windows      map[windowID]*openWindow
+	used, shared []*openWindow
+	openFrom     windowID
 	// agenda is what happens next, up to its edge; ahead is what this
 	// transaction adds behind that, looked whose due rows it must see to.
 	agenda, ahead agenda
@@ -115,7 +116,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	}
 	e.loadWaiting()
 	e.forgetAgenda()
-	e.loadWindows()
+	e.openFrom.start = e.meta.finalTo
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
 	}

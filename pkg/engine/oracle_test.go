@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -278,23 +279,47 @@ func TestCutMovesAgreeWithOracle(t *testing.T) {
 		}
 		h.cfg.MaxMoves = 1
 		h.open()
+		wantWindows, gotWindows := windows{}, windows{}
 		var err error
 		s.Run(func(tx *gen.Transaction, _ *oracle.Model, want *oracle.Records) bool {
 			var got *oracle.Records
 			if got, err = h.runCut(tx); err != nil {
 				return false
 			}
+			wantWindows.take(want)
+			gotWindows.take(got)
 			// What is said once a transaction is said more often.
 			for _, r := range []*oracle.Records{want, got} {
 				r.Balances, r.OrderStates, r.OrderStats, r.Watermarks = nil, nil, nil, nil
 			}
 			if d := oracle.Diff(want, got); d != "" {
 				err = fmt.Errorf("at tx %s: %s", oracle.TimeText(tx.Now), d)
+			} else if !maps.Equal(wantWindows, gotWindows) {
+				err = fmt.Errorf("at tx %s: the windows are\n%+v, not\n%+v", oracle.TimeText(tx.Now), gotWindows, wantWindows)
 			}
 			return err == nil
 		})
 		return err
 	})
+}
+
+// windows are those of the order statistics as they were published last, but
+// for those in which nothing happened in the end.
+type windows map[string]standingWindow
+
+type standingWindow struct {
+	event.Tally
+	final bool
+}
+
+func (w windows) take(r *oracle.Records) {
+	for i := range r.OrderStats {
+		s := &r.OrderStats[i]
+		key := fmt.Sprintf("%s %s", s.Currency, s.WindowStart)
+		if w[key] = (standingWindow{s.Tally, s.Final}); s.Tally == (event.Tally{}) {
+			delete(w, key)
+		}
+	}
 }
 
 // runCut runs a transaction as many as the engine needs.
