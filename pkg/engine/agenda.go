@@ -1,31 +1,16 @@
 package engine
 
 import (
-	"cmp"
 	"strings"
 
 	"highwater/pkg/event"
 )
 
-// entryPoint is where an account or a book stands in the agenda.
-type entryPoint struct {
-	// row is the bucket of the due row that will bring it back (I5), -1 for
-	// none; looked tells that Commit sees to it.
-	row    int64
-	looked bool
-	// queued tells that the agenda names it, at next.
-	queued bool
-	next   event.Place
-}
-
-// appointment is when something happens to an account or a book; one of them
-// is nil.
+// appointment is when something happens to an account or, with the empty asset,
+// to a book of orders; of an account that isn't in memory, when something may.
 type appointment struct {
-	at      event.Place
-	user    *user
-	asset   string
-	account *account
-	book    *book
+	at          event.Place
+	user, asset string
 }
 
 func (p *appointment) before(q *appointment) bool {
@@ -35,20 +20,42 @@ func (p *appointment) before(q *appointment) bool {
 	if c := p.at.Compare(q.at); c != 0 {
 		return c < 0
 	}
-	if c := strings.Compare(p.user.id, q.user.id); c != 0 {
+	if c := strings.Compare(p.user, q.user); c != 0 {
 		return c < 0
 	}
 	return p.asset < q.asset
 }
 
-func (p *appointment) point() *entryPoint {
-	if p.account != nil {
-		return &p.account.entryPoint
-	}
-	return &p.book.entryPoint
+// startOf is before everything that happens in a bucket.
+func startOf(bucket int64) appointment {
+	return appointment{at: event.Place{Time: event.Time(bucket << bucketShift)}}
 }
 
-// agenda is what happens next: a heap with the earliest in front.
+// entryPoint is where an account or a book stands in the agenda and among the
+// due rows.
+type entryPoint struct {
+	// queued: the agenda has it at next, or what is ahead of the agenda.
+	queued bool
+	// rowed: a due row stands at next or before it, but in the piece if next is
+	// in it, and otherwise behind the edge.
+	rowed bool
+	// looked: Commit sees to its due row.
+	looked bool
+	next   event.Place
+}
+
+// unrowed is an account or a book that Commit writes a due row of, if it is
+// still queued then.
+type unrowed struct {
+	*entryPoint
+	user, asset string
+}
+
+// agenda is what happens next: a heap with the earliest in front. What isn't in
+// memory stands in due rows in the same order. They are read in pieces: the
+// agenda has all that the rows of one piece name, and what else comes before
+// the piece's end, its edge. The piece begins where everything before it is
+// done, at start in the meta row.
 type agenda []appointment
 
 func (g *agenda) push(p appointment) {
@@ -94,8 +101,8 @@ func (g *agenda) pop() appointment {
 // account.
 func (e *Engine) wake(a *account) (event.Place, bool) {
 	at, ok := a.nextToSettle()
-	if p := a.pending(); len(p) > 0 && (!ok || p[0].Before(at)) {
-		return p[0], true
+	if pending := a.pending(); len(pending) > 0 && (!ok || pending[0].Before(at)) {
+		return pending[0], true
 	}
 	return at, ok
 }
@@ -115,93 +122,113 @@ func (a *account) nextToSettle() (event.Place, bool) {
 // the agenda in this transaction, by a due row after it (I5).
 func (e *Engine) schedule(a *account) {
 	if at, ok := e.wake(a); ok {
-		e.appoint(appointment{at: at, user: a.user, asset: a.asset, account: a})
+		e.appoint(a.user, a.asset, &a.entryPoint, at)
 	}
 }
 
 func (e *Engine) scheduleBook(b *book) {
-	if len(b.open) > 0 {
-		e.appoint(appointment{at: b.open[0].op.Place(), user: b.user, book: b})
+	if at, ok := b.wake(); ok {
+		e.appoint(b.user, "", &b.entryPoint, at)
 	}
 }
 
-func (e *Engine) appoint(what appointment) {
-	p := what.point()
-	if !p.looked {
-		p.looked = true
-		e.looked = append(e.looked, what)
-	}
-	if p.queued && !what.at.Before(p.next) {
+// appoint sees to it that an account or a book comes up at a place at the
+// latest.
+func (e *Engine) appoint(u *user, asset string, p *entryPoint, at event.Place) {
+	if p.queued && !at.Before(p.next) {
 		return
 	}
-	p.queued, p.next = true, what.at
-	what.user.pins++
-	if bucketOf(what.at.Time) <= e.meta.loaded {
+	what := appointment{at, u.id, asset}
+	near := what.before(&e.edge)
+	p.rowed = p.rowed && !at.Before(p.next) && e.serves(&appointment{p.next, u.id, asset}, near)
+	if p.rowed && !near {
+		return // the row brings it
+	}
+	p.queued, p.next = true, at
+	if near {
+		u.needed = true // not to be read again soon
 		e.agenda.push(what)
 	} else {
 		e.ahead.push(what)
 	}
+	if !p.rowed && !p.looked {
+		p.looked = true
+		e.looked = append(e.looked, unrowed{p, u.id, asset})
+	}
+}
+
+// serves reports whether a due row will be found in time: one that stands in
+// the piece if that is near, else one behind the edge.
+func (e *Engine) serves(row *appointment, near bool) bool {
+	if near {
+		return !row.before(&e.meta.start)
+	}
+	return !row.before(&e.edge)
 }
 
 // commitAppointments writes the due rows of what this transaction appointed,
-// and leaves in memory only what belongs to buckets that have come.
+// and leaves in memory only what comes before the agenda's edge.
 func (e *Engine) commitAppointments() {
-	for i := range e.looked {
-		what := &e.looked[i]
-		what.point().looked = false
-		if what.account != nil {
-			if at, ok := e.wake(what.account); ok {
-				e.writeDue(what, what.account.number, at)
-			}
-		} else if len(what.book.open) > 0 {
-			e.writeDue(what, what.book.number, what.book.wake())
+	for _, p := range e.looked {
+		p.looked = false
+		if !p.queued {
+			continue
+		}
+		what := appointment{p.next, p.user, p.asset}
+		e.key = appendDueKey(e.key[:0], &what)
+		e.rows.Set(e.key, nil)
+		p.rowed = true
+		if !what.before(&e.edge) {
+			p.queued = false
+			e.nextDue = min(e.nextDue, what.at.Time)
 		}
 	}
 	for i := range e.ahead {
-		what := &e.ahead[i]
-		p := what.point()
-		if bucketOf(what.at.Time) <= e.meta.loaded {
-			e.agenda.push(*what)
-			continue
-		}
-		what.user.pins--
-		if p.queued && p.next == what.at {
-			p.queued = false
+		if e.ahead[i].before(&e.edge) {
+			e.agenda.push(e.ahead[i])
 		}
 	}
 	clear(e.looked)
 	clear(e.ahead)
 	e.looked, e.ahead = e.looked[:0], e.ahead[:0]
-}
-
-// writeDue writes the due row for what happens at a place, unless there is one
-// that serves.
-func (e *Engine) writeDue(what *appointment, number uint64, at event.Place) {
-	p, loaded := what.point(), e.meta.loaded
-	need := max(bucketOf(at.Time), loaded)
-	if p.row == need || loaded < p.row && p.row < need {
-		return
-	}
-	e.key = appendDueKey(e.key[:0], need, number)
-	e.val = append(append(append(e.val[:0], what.user.id...), 0), what.asset...)
-	e.rows.Set(e.key, e.val)
-	p.row = need
-	if need > loaded {
-		e.nextDue = min(e.nextDue, need)
+	if len(e.agenda) > 2*e.cfg.sizes.piece {
+		e.forgetAgenda()
 	}
 }
 
-// noBucket is behind all buckets.
-const noBucket = 1<<63 - 1
+// forgetAgenda leaves to the due rows what the agenda has.
+func (e *Engine) forgetAgenda() {
+	for i := range e.agenda {
+		if p := e.entryPoint(&e.agenda[i]); p != nil {
+			p.queued = false
+		}
+	}
+	clear(e.agenda)
+	e.agenda = e.agenda[:0]
+	e.edge, e.nextDue = e.meta.start, e.meta.start.at.Time
+}
 
-// foundOnDisk tells where the due row of an account just loaded is at the
+// entryPoint is that of an account or a book in memory; nil if it isn't there.
+func (e *Engine) entryPoint(of *appointment) *entryPoint {
+	u := e.users[of.user]
+	switch {
+	case u == nil:
+	case of.asset != "":
+		if a := u.account(of.asset); a != nil {
+			return &a.entryPoint
+		}
+	case u.book != nil:
+		return &u.book.entryPoint
+	}
+	return nil
+}
+
+// never is behind every time.
+const never = event.MaxTime + 1
+
+// foundOnDisk tells where there is a due row of an account just loaded at the
 // latest.
-func (e *Engine) foundOnDisk(p *entryPoint, at event.Place, ok bool) {
-	p.row = -1
-	if ok {
-		p.row = max(bucketOf(at.Time), e.meta.loaded)
-	}
-}
+func (p *entryPoint) foundOnDisk(at event.Place, ok bool) { p.rowed, p.next = ok, at }
 
 // advance moves the watermark to where it may be, and does what that causes:
 // due items are said, and events and due items settled, in the order of their
@@ -213,76 +240,61 @@ func (e *Engine) advance() {
 	}
 	to := e.marks.At
 	e.cause = to
-	for e.meta.loaded < bucketOf(to) {
-		// To the end of the buckets that have come; that may bring about
-		// appointments in those to come.
-		if !e.keepAppointments(event.Time((e.meta.loaded+1)<<bucketShift) - 1) {
+	for e.keepAppointments(to) {
+		if to < e.edge.at.Time {
+			if e.closeWindows() {
+				e.meta.settledTo = to
+			}
 			return
 		}
-		bucket, found := e.nextBucket(bucketOf(to))
-		e.meta.loaded = bucket
-		if found {
-			e.visit(bucket)
-		}
-	}
-	if e.keepAppointments(to) && e.closeWindows() {
-		e.meta.settledTo = to
+		e.nextPiece(to)
 	}
 }
 
 // full reports whether the transaction may hold no more of what the
-// watermark's move causes.
-func (e *Engine) full() bool { return e.cfg.MaxMoves > 0 && e.moves >= e.cfg.MaxMoves }
+// watermark's move causes, or memory no more of the accounts that it brings.
+func (e *Engine) full() bool {
+	if e.cfg.MaxMoves == 0 {
+		return false
+	}
+	return e.moves >= e.cfg.MaxMoves || e.cached > e.cfg.CacheBytes && e.brought > max(e.cfg.CacheBytes/4, minBrought)
+}
+
+// minBrought is how many bytes of accounts a transaction may bring into memory
+// that has no room left, however little there is.
+const minBrought = 1 << 20
 
 // Busy reports whether the watermark's move has more to do than one
 // transaction may hold. Then the transaction must be committed, and no record
 // processed before another one, begun, is no longer busy.
 func (e *Engine) Busy() bool { return e.meta.settledTo < e.marks.At }
 
-// nextBucket is the next bucket that has due rows, at most last.
-func (e *Engine) nextBucket(last int64) (bucket int64, found bool) {
-	if e.nextDue <= e.meta.loaded {
-		e.nextDue = noBucket
-		for key := range e.rows.Scan(appendDueKey(nil, e.meta.loaded+1, 0), []byte{keyDue + 1}) {
-			e.nextDue = int64(be64(string(key[1:9])))
-			break
-		}
+// nextPiece goes on to the next piece of due rows: to the end of a time's
+// bucket, or less where there are many. That names whom they are about, and
+// reads nobody yet.
+func (e *Engine) nextPiece(to event.Time) {
+	e.meta.start = e.edge
+	e.edge = startOf(bucketOf(to) + 1)
+	if e.nextDue >= e.edge.at.Time {
+		return
 	}
-	return min(e.nextDue, last), e.nextDue <= last
-}
-
-// visit puts the accounts and books that the due rows of a bucket name into
-// the agenda.
-func (e *Engine) visit(bucket int64) {
-	type named struct{ user, asset string }
-	var who []named
-	e.nextDue = noBucket
-	for key, row := range e.rows.Scan(appendDueKey(nil, bucket, 0), []byte{keyDue + 1}) {
-		if in := int64(be64(string(key[1:9]))); in != bucket {
-			e.nextDue = in
-			break
+	e.nextDue = never
+	from := appendDueKey(nil, &e.meta.start)
+	for key := range e.rows.Scan(from, []byte{keyDue + 1}) {
+		p, ok := appointmentIn(key)
+		if !ok {
+			e.fail(errCorruptKey)
+			return
 		}
-		id, asset, _ := strings.Cut(string(row), "\x00")
-		who = append(who, named{id, asset})
-	}
-	for _, w := range who {
-		u := e.user(w.user)
-		if w.asset == "" {
-			if b := e.book(u); b != nil {
-				b.row = bucket
-				e.scheduleBook(b)
-			}
-		} else if a := e.account(u, w.asset); a != nil {
-			a.row = bucket
-			e.schedule(a)
+		if p.before(&e.edge) && len(e.agenda) < e.cfg.sizes.piece {
+			e.agenda.push(p)
+			continue
 		}
-	}
-}
-
-// loadAgenda finds again what an earlier engine had in its agenda.
-func (e *Engine) loadAgenda() {
-	if e.meta.loaded >= 0 {
-		e.visit(e.meta.loaded)
+		if p.before(&e.edge) {
+			e.edge = p
+		}
+		e.nextDue = p.at.Time
+		return
 	}
 }
 
@@ -294,55 +306,77 @@ func (e *Engine) keepAppointments(to event.Time) bool {
 		if len(e.agenda) == 0 || len(e.ahead) > 0 && e.ahead[0].before(&e.agenda[0]) {
 			earliest = &e.ahead
 		}
-		if len(*earliest) == 0 || (*earliest)[0].at.Time > to {
+		if len(*earliest) == 0 || (*earliest)[0].at.Time > to || !(*earliest)[0].before(&e.edge) {
 			return true
 		}
 		if e.full() {
 			return false
 		}
-		p := earliest.pop()
-		p.user.pins--
-		point := p.point()
-		if !point.queued || point.next != p.at {
-			continue // another appointment took its place
+		what := earliest.pop()
+		before := e.cached
+		if what.asset == "" {
+			e.keepBook(&what)
+		} else {
+			e.keepAccount(&what)
 		}
-		point.queued = false
-		e.moves++
-		e.meta.kept = keptPlace{p.at, p.user.id, p.asset}
-		if p.book != nil {
-			e.settleCommand(p.book, to)
-			e.scheduleBook(p.book)
-			continue
-		}
-		switch at, ok := e.wake(p.account); {
-		case !ok || at != p.at: // it vanished
-		case len(p.account.pending()) > 0 && p.account.pending()[0] == at:
-			e.giveUp(p.account)
-		default:
-			e.settleNext(p.account)
-		}
-		e.schedule(p.account)
+		e.brought += e.cached - before
 	}
 }
 
-// keptPlace is the appointment kept last.
-type keptPlace struct {
-	at          event.Place
-	user, asset string
+// keepAccount keeps an appointment of an account.
+func (e *Engine) keepAccount(what *appointment) {
+	a := e.account(e.load(what.user), what.asset)
+	if a == nil {
+		e.fail(errCorruptKey)
+		return
+	}
+	if at, ok := e.wake(a); e.comes(&a.entryPoint, what, ok && at == what.at) {
+		if pending := a.pending(); len(pending) > 0 && pending[0] == at {
+			e.giveUp(a)
+		} else {
+			e.settleNext(a)
+		}
+	}
+	e.schedule(a)
+}
+
+// keepBook keeps an appointment of a book.
+func (e *Engine) keepBook(what *appointment) {
+	b := e.book(e.load(what.user))
+	if b == nil {
+		e.fail(errCorruptKey)
+		return
+	}
+	if at, ok := b.wake(); e.comes(&b.entryPoint, what, ok && at == what.at) {
+		e.settleCommand(b)
+	}
+	e.scheduleBook(b)
+}
+
+// comes reports whether an appointment is to be kept, if something happens
+// then.
+func (e *Engine) comes(p *entryPoint, what *appointment, happens bool) bool {
+	if p.queued && p.next != what.at {
+		return false // another appointment took its place
+	}
+	e.moves++
+	p.queued = false
+	if !happens {
+		// Whoever comes next in the middle of the move need not look again.
+		e.key = appendDueKey(e.key[:0], what)
+		e.rows.Delete(e.key)
+		p.rowed = false
+		return false
+	}
+	e.meta.kept = *what
+	return true
 }
 
 // kept reports whether an appointment was kept by the move of the watermark
 // that is under way. It tells what to skip of an account that is read in the
 // middle of it.
 func (e *Engine) kept(at event.Place, u *user, asset string) bool {
-	if !e.Busy() {
-		return false
-	}
-	k := &e.meta.kept
-	if c := at.Compare(k.at); c != 0 {
-		return c < 0
-	}
-	return cmp.Or(strings.Compare(u.id, k.user), strings.Compare(asset, k.asset)) <= 0
+	return e.Busy() && !e.meta.kept.before(&appointment{at, u.id, asset})
 }
 
 // settleNext does the next thing that the watermark brings to an account.
@@ -368,13 +402,13 @@ func (e *Engine) settleNext(a *account) {
 	e.settleDue(a, a.place(), &e.entry)
 }
 
-// dropPassed deletes the due rows of buckets that the watermark has left.
+// dropPassed deletes the due rows of pieces that the watermark has passed.
 func (e *Engine) dropPassed() {
-	if last := e.meta.loaded - 1; last > e.meta.dropped {
+	if e.meta.dropped.before(&e.meta.start) {
 		// From where the last one ended: the store keeps deleted ranges apart
 		// from each other cheaply, nested ones at a cost of their square.
-		e.rows.DeleteRange(appendDueKey(nil, e.meta.dropped+1, 0), appendDueKey(nil, last+1, 0))
-		e.meta.dropped = last
+		e.rows.DeleteRange(appendDueKey(nil, &e.meta.dropped), appendDueKey(nil, &e.meta.start))
+		e.meta.dropped = e.meta.start
 	}
 }
 

@@ -61,16 +61,16 @@ func (e *Engine) book(u *user) *book {
 		e.loadOpen(b)
 	}
 	u.book = b
-	e.foundOnDisk(&b.entryPoint, b.wake(), len(b.open) > 0)
+	b.foundOnDisk(b.wake())
 	e.resize(u)
 	return b
 }
 
-func (b *book) wake() event.Place {
+func (b *book) wake() (at event.Place, ok bool) {
 	if len(b.open) == 0 {
-		return event.Place{}
+		return event.Place{}, false
 	}
-	return b.open[0].op.Place()
+	return b.open[0].op.Place(), true
 }
 
 // loadOpen finds the commands that aren't settled and what stands of them.
@@ -252,11 +252,8 @@ func (e *Engine) sayOrder(b *book, t *tracked) {
 	e.sink.OrderState(&s)
 }
 
-// settleCommand settles the first open command if its time has come.
-func (e *Engine) settleCommand(b *book, to event.Time) {
-	if len(b.open) == 0 || b.open[0].op.Time > to {
-		return
-	}
+// settleCommand settles the first open command.
+func (e *Engine) settleCommand(b *book) {
 	c := &b.open[0]
 	e.saySettled(e.fillEvent(b.user.id, "", &c.op, &c.result))
 	if b.open = slices.Delete(b.open, 0, 1); len(b.open) == 0 {

@@ -17,15 +17,21 @@ type sizes struct {
 	chapter int
 	// keep is how many events of an account stay in memory while there is room.
 	keep int
+	// piece is how many due rows, or windows of order statistics, are read at
+	// a time. The agenda names about twice as many, and memory has as many of
+	// the windows; a transaction comes to that with what it touches.
+	piece int
 }
 
 // chapterOps balances what is read of the chapter that a late event comes into
 // against how many are jumped behind it.
 const chapterOps = 256
 
+const pieceRows = 1024
+
 func (s *sizes) fill() {
 	if *s == (sizes{}) {
-		*s = sizes{stride: timeline.Stride, chapter: chapterOps, keep: keepOps}
+		*s = sizes{stride: timeline.Stride, chapter: chapterOps, keep: keepOps, piece: pieceRows}
 	}
 }
 

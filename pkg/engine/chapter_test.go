@@ -17,7 +17,7 @@ import (
 // nothing in memory.
 func tiny(s gen.Scenario) *host {
 	h := newHost(s.Config, []int{0, 1 << 30}[len(s.Transactions)%2])
-	h.cfg = h.cfg.Small(2, 4, 4)
+	h.cfg = h.cfg.Small(2, 4, 4, 1+len(s.Transactions)%3)
 	h.open()
 	return h
 }

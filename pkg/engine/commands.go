@@ -14,7 +14,7 @@ func (e *Engine) command(u *user, rec *Record) {
 	b := e.book(u)
 	if b == nil {
 		e.meta.lastNumber++
-		b = &book{user: u, head: head{number: e.meta.lastNumber}, entryPoint: entryPoint{row: -1}}
+		b = &book{user: u, head: head{number: e.meta.lastNumber}}
 		u.book = b
 	}
 	if !b.touched {

@@ -13,12 +13,12 @@ import (
 )
 
 // recall tells whether the event's id made an entry before, and whether that
-// had the same content (I3).
+// had the same content (I3). u is nil where the user isn't in memory.
 func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
-	if e.remembers(u, ev) {
+	if u != nil && u.remembers(ev) {
 		return true, true
 	}
-	e.name = appendName(e.name[:0], nameEvent, u.id, ev.ID, e.key2)
+	e.name = appendName(e.name[:0], nameEvent, ev.User, ev.ID, e.key2)
 	value, ok := e.rows.Get(e.name)
 	if !ok {
 		return false, false
@@ -35,6 +35,7 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 		e.fail(errCorruptKey)
 		return true, false
 	}
+	u = e.user(ev.User)
 	if p.Kind.IsOrder() {
 		b := e.book(u)
 		if b == nil || b.number != number {
@@ -52,7 +53,7 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 
 // remembers reports whether the same event is in memory. It tells nothing of one
 // that is not, or that came again with another content.
-func (e *Engine) remembers(u *user, ev *event.Event) bool {
+func (u *user) remembers(ev *event.Event) bool {
 	a := u.account(ev.Asset)
 	if a == nil || ev.Kind.IsOrder() {
 		return false

@@ -21,8 +21,8 @@
 //   - I4: every event and due item is settled once, in the order of its
 //     user's places, unless it came behind the watermark.
 //   - I5: for every account that something will happen to by itself or that
-//     has something to settle, there is a due row after Commit in a bucket that
-//     the watermark has not left.
+//     has something to settle, there is a due row after Commit, at the place
+//     of that or before, and not before the piece that the agenda is in.
 //   - I6: rows and memory agree after Commit; an account dropped from memory
 //     and loaded again says the same.
 //   - I7: seq is dense for each topic, and committed_at never goes back.
@@ -52,6 +52,23 @@
 //	enter     placed at the end, or before something said: then the account is
 //	          walked without and with it and corrected (late.go)
 //	children  what waited for it is decided, in the order of places
+//
+// # Memory
+//
+// A move of the watermark reads the due rows in pieces, brings whom they name
+// into memory as their turn comes, and the windows of order statistics as they
+// end. So however many come due at one time, and however long a topic holds the
+// watermark, memory has
+//
+//   - accounts and books: [Config.CacheBytes], by estimate, and beside that what
+//     one transaction touches. The shell bounds its records. A move touches
+//     MaxMoves accounts at most; where there is no room it brings in a quarter of
+//     CacheBytes (at least 1 MiB) and one account more, and goes on in the next
+//     transaction. What isn't settled of one account is in memory together.
+//   - the agenda: about two thousand names, and those that one transaction adds.
+//   - windows: about a thousand, and those that one transaction touches.
+//   - a name and a number for each user with operations that wait. This alone
+//     has no bound but that of what waits, [MaxWaiting] for each.
 //
 // # Chapters
 //

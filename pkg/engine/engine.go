@@ -21,8 +21,9 @@ type Engine struct {
 	meta  meta
 	marks watermark.Tracker
 	begun bool
-	// moves counts what the watermark's moves did in this transaction.
-	moves int
+	// moves counts what the watermark's moves did in this transaction, brought
+	// the bytes of what that brought into memory.
+	moves, brought int
 	// now is the clock of this transaction, cause the watermark in force for
 	// what is being said.
 	now   event.Time
@@ -40,18 +41,18 @@ type Engine struct {
 	keepFor      int64
 	accounts     []*account
 	books        []*book
-	// windows are those in memory: open ones aren't final, used ones were
-	// touched in this transaction, shared ones by the command in hand.
-	windows            map[windowID]*openWindow
-	open, used, shared []*openWindow
-	// agenda is what happens next to those whose bucket has come; ahead is what
-	// this transaction adds of buckets to come, looked whose due rows it must
-	// see to.
+	// windows are those in memory: used ones were touched in this transaction,
+	// shared ones by the command in hand. All before openFrom are final.
+	windows      map[windowID]*openWindow
+	used, shared []*openWindow
+	openFrom     windowID
+	// agenda is what happens next, up to its edge; ahead is what this
+	// transaction adds behind that, looked whose due rows it must see to.
 	agenda, ahead agenda
-	looked        []appointment
-	// nextDue is the next bucket behind those loaded that has due rows, where
-	// it is one.
-	nextDue int64
+	looked        []unrowed
+	edge          appointment
+	// nextDue is a time before which no due row stands behind the edge.
+	nextDue event.Time
 
 	// idle are states that accounts with open events take.
 	idle []*ledger.Account
@@ -120,8 +121,8 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}
 	e.loadWaiting()
-	e.loadAgenda()
-	e.loadWindows()
+	e.forgetAgenda()
+	e.openFrom.start = e.meta.finalTo
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
 	}
@@ -139,7 +140,7 @@ func (e *Engine) Said() [streams]int64 { return e.meta.seqs }
 // Begin starts a transaction at the processor's clock. If the engine is Busy
 // afterwards, the transaction takes no records.
 func (e *Engine) Begin(now event.Time) {
-	e.moves = 0
+	e.moves, e.brought = 0, 0
 	e.now = max(e.meta.committedAt, now)
 	e.meta.committedAt = e.now
 	if !e.begun {
@@ -169,8 +170,8 @@ func (e *Engine) Process(rec *Record) {
 		e.refuse(rec, r)
 		return
 	}
-	u := e.user(ev.User)
 	fromFuture := ev.OccurredAt > e.now.Add(e.cfg.FutureSkew)
+	u := e.users[ev.User]
 	known, same := e.recall(u, ev)
 	if r := ev.CheckFilledIn(); r != nil && !(known && same) {
 		e.refuse(rec, r)
@@ -185,11 +186,16 @@ func (e *Engine) Process(rec *Record) {
 		e.refuse(rec, refusal(event.TooOld, "occurred_at", "%s is further behind the watermark (%s) than the retention horizon", ev.OccurredAt, e.marks.At))
 	case known:
 		e.refuse(rec, refusal(event.EventConflict, "event_id", "%q was used for an event with other content; the first one stands, choose another id", ev.ID))
-	case ev.Kind.IsOrder():
-		e.command(u, rec)
-		e.decideWaiting(u, ev.ID)
 	default:
-		e.credits(u, rec)
+		if u == nil {
+			u = e.load(ev.User)
+		}
+		u.needed = true
+		if ev.Kind.IsOrder() {
+			e.command(u, rec)
+		} else {
+			e.credits(u, rec)
+		}
 		e.decideWaiting(u, ev.ID)
 	}
 	if !fromFuture {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
+	"strings"
 
 	"highwater/pkg/event"
 )
@@ -27,7 +29,8 @@ const (
 	keyEvent
 	// keyCheck: number place -> the account's state there.
 	keyCheck
-	// keyDue: bucket number -> user 0 asset: something may happen then.
+	// keyDue: time due sequence rank id 0 sender 0 user 0 asset: something may
+	// happen then.
 	keyDue
 	// keyVanished: number kind id: a due item that was settled and vanished.
 	keyVanished
@@ -69,7 +72,8 @@ func Sparse() []byte { return []byte{keyAccount, keyOrder} }
 
 const (
 	numberBytes = 5
-	// bucketShift makes buckets of 2^20 us, about a second.
+	// bucketShift makes buckets of 2^20 us, about a second: due rows are read
+	// up to the end of one.
 	bucketShift = 20
 )
 
@@ -221,8 +225,30 @@ func appendPlaced(b []byte, prefix byte, n uint64, p event.Place) []byte {
 	return appendPlace(appendNumbered(b, prefix, n), p)
 }
 
-func appendDueKey(b []byte, bucket int64, n uint64) []byte {
-	return appendNumber(binary.BigEndian.AppendUint64(append(b, keyDue), uint64(bucket)), n)
+// appendDueKey appends the key of a due row: they stand in the order of the
+// appointments.
+func appendDueKey(b []byte, p *appointment) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, keyDue), uint64(p.at.Time))
+	b = appendSequence(append(b, byte(p.at.Due)), p.at.Sequence)
+	b = append(append(b, p.at.Rank), p.at.ID...)
+	b = append(append(b, 0), p.at.From...)
+	b = append(append(b, 0), p.user...)
+	return append(append(b, 0), p.asset...)
+}
+
+// appointmentIn reads the appointment out of a due row's key.
+func appointmentIn(key []byte) (p appointment, ok bool) {
+	if len(key) < 10 {
+		return p, false
+	}
+	// But for the class, it begins with a place.
+	p.at, ok = placeIn(string(slices.Concat(key[1:9], key[10:])))
+	p.at.Due = event.Due(key[9])
+	from, whose, found := strings.Cut(p.at.From, "\x00")
+	p.at.From = from
+	user, asset, complete := strings.Cut(whose, "\x00")
+	p.user, p.asset = user, asset
+	return p, ok && found && complete
 }
 
 func appendVanishedKey(b []byte, n uint64, p event.Place) []byte {

@@ -23,13 +23,15 @@ const (
 	streams
 )
 
-// meta is what the engine knows of the whole shard, version 2 (1 had no
-// conditional operations beside it and was never released):
+// meta is what the engine knows of the whole shard, version 3 (1 had no
+// conditional operations beside it, 2 due rows by bucket; neither was released):
 //
 //	version | watermark | seen+1 of each input | committed_at | last account
 //	number | next seq of each stream | published watermark+1, when
-//	| windows final up to | buckets loaded up to | settled up to
-//	| appointment kept last: place parts, user, asset
+//	| windows final up to | start of the due rows | settled up to
+//	| appointment kept last
+//
+// where an appointment is place parts, user, asset.
 type meta struct {
 	committedAt event.Time
 	lastNumber  uint64
@@ -39,17 +41,17 @@ type meta struct {
 	publishedMark, publishedAt event.Time
 	// finalTo is up to where windows have been closed.
 	finalTo event.Time
-	// loaded is the newest bucket whose due rows are in the agenda; dropped
-	// is the newest one whose rows are deleted.
-	loaded, dropped int64
+	// start is before all that is to be done: due rows before it have served.
+	// Those before dropped are deleted.
+	start, dropped appointment
 	// settledTo is up to where everything is settled; it follows the
 	// watermark at the end of each move, and kept tells how far a move is.
 	settledTo event.Time
-	kept      keptPlace
+	kept      appointment
 }
 
 func (e *Engine) loadMeta() error {
-	e.meta = meta{publishedMark: event.NoTime, loaded: -1, dropped: -1}
+	e.meta = meta{publishedMark: event.NoTime}
 	row, ok := e.rows.Get([]byte{keyMeta})
 	if !ok {
 		return nil
@@ -71,10 +73,10 @@ func (e *Engine) loadMeta() error {
 	m.publishedMark = event.Time(r.Uint()) - 1
 	m.publishedAt = event.Time(r.Uint())
 	m.finalTo = event.Time(r.Uint())
-	m.loaded = int64(r.Uint()) - 1
-	m.dropped = m.loaded - 1
+	m.start = readAppointment(&r)
+	m.dropped = m.start
 	m.settledTo = event.Time(r.Uint())
-	m.kept = keptPlace{readPlaceParts(&r), r.String(), r.String()}
+	m.kept = readAppointment(&r)
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("meta row: %w", err)
 	}
@@ -96,10 +98,17 @@ func (e *Engine) commitMeta() {
 	b = pack.Uint(b, uint64(m.publishedMark+1))
 	b = pack.Uint(b, uint64(m.publishedAt))
 	b = pack.Uint(b, uint64(m.finalTo))
-	b = pack.Uint(b, uint64(m.loaded+1))
+	b = appendAppointment(b, &m.start)
 	b = pack.Uint(b, uint64(m.settledTo))
-	b = appendPlaceParts(b, m.kept.at)
-	b = pack.String(pack.String(b, m.kept.user), m.kept.asset)
+	b = appendAppointment(b, &m.kept)
 	e.val = b
 	e.rows.Set([]byte{keyMeta}, b)
+}
+
+func appendAppointment(b []byte, p *appointment) []byte {
+	return pack.String(pack.String(appendPlaceParts(b, p.at), p.user), p.asset)
+}
+
+func readAppointment(r *pack.Reader) appointment {
+	return appointment{readPlaceParts(r), r.String(), r.String()}
 }

@@ -14,8 +14,12 @@ type windowID struct {
 	currency string
 }
 
-// openWindow is a window in memory: one that isn't final, or that this
-// transaction touched.
+func (id windowID) compare(other windowID) int {
+	return cmp.Or(cmp.Compare(id.start, other.start), cmp.Compare(id.currency, other.currency))
+}
+
+// openWindow is a window in memory: one that this transaction touched, or that
+// isn't final and was touched not long ago.
 type openWindow struct {
 	window
 	id windowID
@@ -65,15 +69,17 @@ func (e *Engine) window(id windowID) *openWindow {
 	w := e.windows[id]
 	if w == nil {
 		w = &openWindow{id: id}
-		if id.start < e.meta.finalTo {
-			e.key = appendWindowKey(e.key[:0], id.start, id.currency)
-			if row, ok := e.rows.Get(e.key); ok {
-				e.decodeWindow(w, row)
+		isOpen := id.start >= e.meta.finalTo
+		e.key = appendWindowKey(e.key[:0], id.start, id.currency)
+		if row, ok := e.rows.Get(e.key); ok {
+			e.decodeWindow(w, row)
+		} else if isOpen {
+			e.writeWindow(w) // it is found by its row when it ends
+			if id.compare(e.openFrom) < 0 {
+				e.openFrom = id
 			}
-			w.final = true
-		} else {
-			e.open = append(e.open, w)
 		}
+		w.final = w.final || !isOpen
 		e.windows[id] = w
 	}
 	e.useWindow(w)
@@ -94,65 +100,64 @@ func (e *Engine) decodeWindow(w *openWindow, row []byte) {
 	w.said = w.window
 }
 
-// loadWindows brings the windows that aren't final into memory.
-func (e *Engine) loadWindows() {
-	for key, row := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), []byte{keyWindow + 1}) {
-		w := &openWindow{id: windowID{event.Time(be64(string(key[1:9]))), string(key[9:])}}
-		e.decodeWindow(w, row)
-		e.windows[w.id] = w
-		e.open = append(e.open, w)
-	}
-}
-
 // closeWindows makes the windows final that have ended at the watermark; it
 // reports false where the transaction is full before that.
 func (e *Engine) closeWindows() bool {
 	closedTo := order.WindowOf(e.marks.At) // windows that start before it have ended
-	if closedTo <= e.meta.finalTo {
-		return true
+	for e.openFrom.start < closedTo {
+		for _, id := range e.endedWindows(closedTo) {
+			if e.full() {
+				e.openFrom = id
+				return false
+			}
+			e.meta.finalTo = id.start
+			if w := e.window(id); !w.final {
+				w.final, w.cause = true, e.marks.At
+				e.moves++
+			}
+		}
 	}
-	slices.SortFunc(e.open, byWindow)
-	upTo, closed := closedTo, 0
-	for last := event.NoTime; closed < len(e.open) && e.open[closed].id.start < closedTo; closed++ {
-		w := e.open[closed]
-		if w.id.start != last && e.full() {
-			upTo = w.id.start
+	e.meta.finalTo = max(e.meta.finalTo, closedTo)
+	return true
+}
+
+// endedWindows reads a piece of the windows that aren't known to be final and
+// start before a time, and moves openFrom behind them.
+func (e *Engine) endedWindows(closedTo event.Time) (ids []windowID) {
+	from := appendWindowKey(nil, e.openFrom.start, e.openFrom.currency)
+	e.openFrom = windowID{start: never}
+	for key := range e.rows.Scan(from, []byte{keyWindow + 1}) {
+		id := windowID{event.Time(be64(string(key[1:9]))), string(key[9:])}
+		if id.start >= closedTo || len(ids) == e.cfg.sizes.piece {
+			e.openFrom = id
 			break
 		}
-		e.moves++
-		last = w.id.start
-		w.final, w.cause = true, e.marks.At
-		e.useWindow(w)
+		ids = append(ids, id)
 	}
-	e.open = slices.Delete(e.open, 0, closed)
-	e.meta.finalTo = upTo
-	return upTo == closedTo
+	return ids
 }
 
-func byWindow(a, b *openWindow) int {
-	return cmp.Or(cmp.Compare(a.id.start, b.id.start), cmp.Compare(a.id.currency, b.id.currency))
-}
-
-// commitWindows publishes the windows that changed, and forgets those that are
-// final or came to nothing.
+// commitWindows publishes the windows that changed. It forgets those that are
+// final or came to nothing, and all where there are many: their rows are as
+// they are.
 func (e *Engine) commitWindows() {
-	slices.SortFunc(e.used, byWindow)
-	idle := false
+	slices.SortFunc(e.used, func(a, b *openWindow) int { return a.id.compare(b.id) })
 	for _, w := range e.used {
 		if w.changed() {
 			e.sayWindow(w)
+		} else if w.records == 0 && !w.final {
+			e.rows.Delete(appendWindowKey(e.key[:0], w.id.start, w.id.currency))
 		}
 		w.used = false
 		if w.final || w.records == 0 {
 			delete(e.windows, w.id)
-			idle = idle || w.records == 0
 		}
-	}
-	if idle {
-		e.open = slices.DeleteFunc(e.open, func(w *openWindow) bool { return w.records == 0 })
 	}
 	clear(e.used)
 	e.used = e.used[:0]
+	if len(e.windows) > e.cfg.sizes.piece {
+		clear(e.windows)
+	}
 }
 
 func (e *Engine) sayWindow(w *openWindow) {
@@ -162,8 +167,12 @@ func (e *Engine) sayWindow(w *openWindow) {
 		Revision: w.records, Final: w.final, Stamp: e.stamp(orderStats),
 	})
 	w.records++
+	e.writeWindow(w)
+	w.said = w.window
+}
+
+func (e *Engine) writeWindow(w *openWindow) {
 	e.key = appendWindowKey(e.key[:0], w.id.start, w.id.currency)
 	e.val = w.window.append(e.val[:0])
 	e.rows.Set(e.key, e.val)
-	w.said = w.window
 }

@@ -19,9 +19,7 @@ type user struct {
 	bytes int
 	// past is what of bytes its accounts' events take.
 	past int
-	// pins keeps the user in memory while the agenda names it.
-	pins int32
-	// needed since eviction last came by.
+	// needed since eviction last came by: by a record, or soon by the agenda.
 	needed bool
 }
 
@@ -109,15 +107,20 @@ func (a *account) isLate(at event.Place) bool { return at.Before(a.place()) }
 
 // user is the user of this id, in memory from now on.
 func (e *Engine) user(id string) *user {
+	u := e.load(id)
+	u.needed = true
+	return u
+}
+
+// load is user for what the watermark brings, which is no reason to stay.
+func (e *Engine) load(id string) *user {
 	u := e.users[id]
 	if u == nil {
 		u = &user{id: strings.Clone(id)}
 		e.users[u.id] = u
 		e.clock = append(e.clock, u)
-		u.bytes = userBytes
-		e.cached += userBytes
+		e.resize(u)
 	}
-	u.needed = true
 	return u
 }
 
@@ -217,8 +220,7 @@ func (e *Engine) account(u *user, asset string) *account {
 	}
 	e.loadPending(a)
 	e.loadLine(a)
-	at, ok := e.wake(a)
-	e.foundOnDisk(&a.entryPoint, at, ok)
+	a.foundOnDisk(e.wake(a))
 	e.resize(u)
 	return a
 }
@@ -240,7 +242,7 @@ func (e *Engine) addAccount(u *user, asset string) *account {
 		a = &account{next: u.one.next}
 		u.one.next = a
 	}
-	a.user, a.asset, a.row = u, e.assetName(asset), -1
+	a.user, a.asset = u, e.assetName(asset)
 	return a
 }
 
@@ -361,11 +363,9 @@ func (e *Engine) evict() {
 			e.hand = 0
 		}
 		u := e.clock[e.hand]
-		if u.pins > 0 || u.needed {
-			if u.needed {
-				u.needed = false
-				e.shrink(u)
-			}
+		if u.needed {
+			u.needed = false
+			e.shrink(u)
 			e.hand++
 			continue
 		}
