@@ -46,6 +46,8 @@ type Engine struct {
 	windows      map[windowID]*openWindow
 	used, shared []*openWindow
 	openFrom     windowID
+	// forgotten tells that windows that aren't final may not be in memory.
+	forgotten bool
 	// agenda is what happens next, up to its edge; ahead is what this
 	// transaction adds behind that, looked whose due rows it must see to.
 	agenda, ahead agenda
@@ -123,6 +125,7 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	e.loadWaiting()
 	e.forgetAgenda()
 	e.openFrom.start = e.meta.finalTo
+	e.loadWindows()
 	if e.err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, e.err)
 	}

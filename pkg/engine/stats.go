@@ -70,8 +70,7 @@ func (e *Engine) window(id windowID) *openWindow {
 	if w == nil {
 		w = &openWindow{id: id}
 		isOpen := id.start >= e.meta.finalTo
-		e.key = appendWindowKey(e.key[:0], id.start, id.currency)
-		if row, ok := e.rows.Get(e.key); ok {
+		if row, ok := e.windowRow(id, isOpen); ok {
 			e.decodeWindow(w, row)
 		} else if isOpen {
 			e.writeWindow(w) // it is found by its row when it ends
@@ -84,6 +83,15 @@ func (e *Engine) window(id windowID) *openWindow {
 	}
 	e.useWindow(w)
 	return w
+}
+
+// windowRow is the row of a window that isn't in memory.
+func (e *Engine) windowRow(id windowID, isOpen bool) (row []byte, ok bool) {
+	if isOpen && !e.forgotten {
+		return nil, false
+	}
+	e.key = appendWindowKey(e.key[:0], id.start, id.currency)
+	return e.rows.Get(e.key)
 }
 
 func (e *Engine) useWindow(w *openWindow) {
@@ -117,13 +125,53 @@ func (e *Engine) closeWindows() bool {
 			}
 		}
 	}
-	e.meta.finalTo = max(e.meta.finalTo, closedTo)
+	if closedTo > e.meta.finalTo {
+		e.meta.finalTo = closedTo
+		if e.forgotten {
+			e.loadWindows()
+		}
+	}
 	return true
 }
 
-// endedWindows reads a piece of the windows that aren't known to be final and
-// start before a time, and moves openFrom behind them.
+// endedWindows is a piece of the windows that aren't known to be final and
+// start before a time. It moves openFrom behind them.
 func (e *Engine) endedWindows(closedTo event.Time) (ids []windowID) {
+	if e.forgotten {
+		return e.endedRows(closedTo)
+	}
+	for id, w := range e.windows {
+		if !w.final && id.start < closedTo {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, windowID.compare)
+	e.openFrom = windowID{start: closedTo}
+	return ids
+}
+
+// loadWindows brings the windows that aren't final into memory, if they aren't
+// too many.
+func (e *Engine) loadWindows() {
+	open := map[windowID]*openWindow{}
+	for key, row := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), []byte{keyWindow + 1}) {
+		if e.forgotten = len(open) == e.cfg.sizes.piece; e.forgotten {
+			return
+		}
+		w := &openWindow{id: windowID{event.Time(be64(string(key[1:9]))), string(key[9:])}}
+		e.decodeWindow(w, row)
+		open[w.id] = w
+	}
+	e.forgotten = false
+	for id, w := range open {
+		if e.windows[id] == nil && !w.final {
+			e.windows[id] = w
+		}
+	}
+}
+
+// endedRows is endedWindows where memory doesn't hold all.
+func (e *Engine) endedRows(closedTo event.Time) (ids []windowID) {
 	from := appendWindowKey(nil, e.openFrom.start, e.openFrom.currency)
 	e.openFrom = windowID{start: never}
 	for key := range e.rows.Scan(from, []byte{keyWindow + 1}) {
@@ -157,6 +205,7 @@ func (e *Engine) commitWindows() {
 	e.used = e.used[:0]
 	if len(e.windows) > e.cfg.sizes.piece {
 		clear(e.windows)
+		e.forgotten = true
 	}
 }
 
