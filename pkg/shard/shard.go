@@ -133,6 +133,9 @@ func (s *Shard) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("client of shard %d: %w", s.id, err)
 	}
 	s.client = client
+	// Nothing is read before the shard is taken over: a fetch that waits for
+	// news would hold up the first one of the inputs.
+	client.PauseFetchPartitions(s.ownShards())
 	// I1: a client never outlives the assignment it was made for.
 	defer client.Close()
 	defer s.publishing.Wait()

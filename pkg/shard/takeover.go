@@ -176,7 +176,7 @@ func (s *Shard) forget() error {
 
 // readInputs reads the inputs from the positions on, and nothing else.
 func (s *Shard) readInputs() {
-	old := map[string][]int32{s.cfg.Names.Shards(): {s.id}}
+	old := s.ownShards()
 	inputs := make(map[string]map[int32]kgo.Offset)
 	for topic := event.Grants; topic <= event.Transfers; topic++ {
 		name := s.cfg.Names.Input(topic)
@@ -185,6 +185,11 @@ func (s *Shard) readInputs() {
 	}
 	s.client.RemoveConsumePartitions(old)
 	s.client.AddConsumePartitions(inputs)
+}
+
+// ownShards is the shard's partition of the shards topic.
+func (s *Shard) ownShards() map[string][]int32 {
+	return map[string][]int32{s.cfg.Names.Shards(): {s.id}}
 }
 
 // readSkips reads what a person told this shard to skip.
@@ -199,6 +204,13 @@ func (s *Shard) readSkips(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if starts[topic] >= end {
+		return nil
+	}
+	s.client.RemoveConsumePartitions(s.ownShards())
+	s.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {s.id: kgo.NewOffset().At(starts[topic])}})
+	s.client.ResumeFetchPartitions(s.ownShards())
+	defer s.client.PauseFetchPartitions(s.ownShards())
 	for position := starts[topic]; position < end; {
 		fetches := s.client.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
