@@ -13,11 +13,11 @@ import (
 	"highwater/pkg/oracle/gen"
 )
 
-// tiny is a host whose chapters have a few events, and that keeps next to
-// nothing in memory.
+// tiny is a host whose chapters have a few events and whose volumes a few
+// chapters, and that keeps next to nothing in memory.
 func tiny(s gen.Scenario) *host {
 	h := newHost(s.Config, []int{0, 1 << 30}[len(s.Transactions)%2])
-	h.cfg = h.cfg.Small(2, 4, 4)
+	h.cfg = h.cfg.Small(2, 4, []int{2, 3, 5}[len(s.Transactions)%3], 4)
 	h.open()
 	return h
 }
@@ -136,12 +136,21 @@ func (f *flow) grant(ev *event.Event) {
 	}
 }
 
+// jumped counts what was jumped in many histories.
+type jumped struct{ chapters, volumes atomic.Int64 }
+
+func (j *jumped) add(h *host) {
+	h.countJumps()
+	j.chapters.Add(int64(h.chapters))
+	j.volumes.Add(int64(h.volumes))
+}
+
 // agreesInChapters runs a scenario in tiny chapters beside the oracle, and
 // beside an engine that has none: what is published is the same, and so is
 // every state.
-func agreesInChapters(s gen.Scenario, jumps *atomic.Int64) error {
+func agreesInChapters(s gen.Scenario, jumps *jumped) error {
 	h, plain := tiny(s), newHost(s.Config, 1<<30)
-	defer func() { jumps.Add(int64(h.jumps + h.e.Jumps())) }()
+	defer jumps.add(h)
 	var err error
 	s.Run(func(tx *gen.Transaction, _ *oracle.Model, want *oracle.Records) bool {
 		var got *oracle.Records
@@ -150,6 +159,9 @@ func agreesInChapters(s gen.Scenario, jumps *atomic.Int64) error {
 			if d := oracle.Diff(want, got); d != "" {
 				err = fmt.Errorf("at tx %s: %s", oracle.TimeText(tx.Now), d)
 			}
+		}
+		if err == nil {
+			err = h.e.CheckVolumes(gen.Users[0], event.DefaultAsset)
 		}
 		if err == nil {
 			if _, err = plain.run(tx); err == nil && (tx.Now/second)%8 == 0 {
@@ -163,11 +175,11 @@ func agreesInChapters(s gen.Scenario, jumps *atomic.Int64) error {
 
 // agreesInCutMoves does it with moves of the watermark that are cut into many
 // transactions: memory may begin behind what counts as settled.
-func agreesInCutMoves(s gen.Scenario, jumps *atomic.Int64) error {
+func agreesInCutMoves(s gen.Scenario, jumps *jumped) error {
 	h := tiny(s)
 	h.cfg.MaxMoves = 1
 	h.open()
-	defer func() { jumps.Add(int64(h.jumps + h.e.Jumps())) }()
+	defer jumps.add(h)
 	var err error
 	s.Run(func(tx *gen.Transaction, _ *oracle.Model, want *oracle.Records) bool {
 		var got *oracle.Records
@@ -239,7 +251,7 @@ func entriesOf(v *engine.View, back bool) (all []string) {
 // Histories in tiny chapters say the same as whole ones, and late events jump
 // all the time.
 func TestTinyChaptersAgreeWithOracle(t *testing.T) {
-	var jumps atomic.Int64
+	var jumps jumped
 	t.Run("any", func(t *testing.T) {
 		property(t, 400, gen.Options{TakeOvers: true, Transactions: 40}, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
 	})
@@ -249,8 +261,9 @@ func TestTinyChaptersAgreeWithOracle(t *testing.T) {
 	t.Run("cut", func(t *testing.T) {
 		each(t, 2000, makeFlow, func(s gen.Scenario) error { return agreesInCutMoves(s, &jumps) })
 	})
-	t.Logf("%d jumps", jumps.Load())
-	if few := 20 * int64(aPart(200)); jumps.Load() < few {
-		t.Errorf("%d jumps prove little: there should be %d", jumps.Load(), few)
+	chapters, volumes := jumps.chapters.Load(), jumps.volumes.Load()
+	t.Logf("%d chapters and %d volumes jumped", chapters, volumes)
+	if few := 20 * int64(aPart(200)); chapters < few || volumes < few {
+		t.Errorf("%d jumps over chapters and %d over volumes prove little: there should be %d of each", chapters, volumes, few)
 	}
 }

@@ -103,7 +103,7 @@ func (s *stretch) other(t *rapid.T) *ledger.Account {
 				d.By = -int64(g.Remaining)
 			}
 		} else {
-			d.ID, d.Priority = "another", int32(rapid.IntRange(0, 2).Draw(t, "priority"))
+			d.ID, d.Priority = fmt.Sprintf("another since %d", s.since), int32(rapid.IntRange(0, 2).Draw(t, "priority"))
 			d.EffectiveAt, d.ExpiresAt = s.since, event.NoTime
 			if rapid.Bool().Draw(t, "expires") {
 				d.ExpiresAt = s.since + event.Time(rapid.IntRange(1, 200).Draw(t, "lifetime"))
