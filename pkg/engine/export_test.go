@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"highwater/pkg/event"
+	"highwater/pkg/ledger"
 )
 
 // SetPolicies changes the policies in force without a takeover.
@@ -69,6 +70,9 @@ func (e *Engine) CheckVolumes(user, asset string) error {
 			if c.begin != at {
 				return fmt.Errorf("I12: in a volume a chapter ends at %v and the next begins at %v", at, c.begin)
 			}
+			if len(c.shift) > ledger.MaxShift || len(v.shift) > ledger.MaxShift {
+				return fmt.Errorf("shifts of %d grants, and %d", len(c.shift), len(v.shift))
+			}
 			at, ops = c.end, ops+c.ops
 			c.lay(v.shift)
 			says := string(v.digest.AppendTo(nil))
@@ -84,6 +88,28 @@ func (e *Engine) CheckVolumes(user, asset string) error {
 		}
 	}
 	return nil
+}
+
+// ForgetVolumes leaves an account's rows as they were before there were
+// volumes.
+func (e *Engine) ForgetVolumes(user, asset string) error {
+	row, ok := e.rows.Get(appendAccountKey(nil, user, asset))
+	if !ok {
+		return nil
+	}
+	var h head
+	if err := h.decode(string(row)); err != nil {
+		return err
+	}
+	for volumes := e.all(keyVolume, h.number); volumes.next(); {
+		b := binder{e: e, number: h.number}
+		if err := b.volume.decode(volumes.key, volumes.value); err != nil {
+			return err
+		}
+		b.open(b.volume.begin)
+	}
+	e.rows.DeleteRange(appendNumbered(nil, keyVolume, h.number), appendNumbered(nil, keyVolume, h.number+1))
+	return e.err
 }
 
 // all are the rows of a kind of an account.

@@ -274,6 +274,7 @@ func (p *past) advance(l *ahead) {
 	if err := c.decode(l.rows.key, l.rows.value); err != nil {
 		p.e.fail(err)
 		l.more = false
+		return
 	}
 	if l.kind == keyChapter && v.holds(c.begin) {
 		c.lay(v.shift)

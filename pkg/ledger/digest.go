@@ -158,6 +158,20 @@ func (d *Digest) Allows(s Shift, until event.Time) bool {
 	return true
 }
 
+// EndsIn reports whether the grant that d's stretch came to last, in the order of
+// drawing, runs out in a later stretch or expires up to its last event, at a
+// time. What differs between two accounts mostly lies on that grant.
+func (d *Digest) EndsIn(o *Digest, until event.Time) bool {
+	if !d.drawn {
+		return false
+	}
+	if d.last.ExpiresAt != event.NoTime && d.last.ExpiresAt <= until {
+		return true
+	}
+	at, touched := o.find(d.last.ID)
+	return touched && o.touched[at].least == 0
+}
+
 // Shift makes d the digest of the stretch after a shift that it allows.
 func (d *Digest) Shift(s Shift) {
 	d.most += s.Sum()
