@@ -15,6 +15,9 @@ type sizes struct {
 	stride int
 	// chapter is how many events a chapter has before another one begins.
 	chapter int
+	// volume is of how many such chapters a volume has the events before another
+	// one begins.
+	volume int
 	// keep is how many events of an account stay in memory while there is room.
 	keep int
 	// piece is how many due rows, or windows of order statistics, are read at
@@ -31,22 +34,42 @@ const pieceRows = 1024
 
 func (s *sizes) fill() {
 	if *s == (sizes{}) {
-		*s = sizes{stride: timeline.Stride, chapter: chapterOps, keep: keepOps, piece: pieceRows}
+		*s = sizes{stride: timeline.Stride, chapter: chapterOps, volume: volumeChapters, keep: keepOps, piece: pieceRows}
 	}
 }
 
 // chapter is a stretch of an account's history that has left memory, between
 // two checkpoints: the events behind begin up to end, and the checkpoints from
-// begin on before end. Its row, version 1, stands at its beginning:
+// begin on before end. Its row stands at its beginning:
 //
 //	version | end, as in keys | events | digest | shift
+//
+// Version 1 is of before there were volumes: it is read, and written no more.
+// A volume is one, too: of chapters (volume.go).
 type chapter struct {
+	// kind is what its key begins with: keyChapter or keyVolume.
+	kind       byte
 	begin, end event.Place
 	ops        int
 	digest     ledger.Digest
 	// shift is still to be made to the states that are stored of its
-	// checkpoints. What the digest says has it in.
+	// checkpoints, that of a volume to its chapters. What the digest says has it
+	// in.
 	shift ledger.Shift
+}
+
+// copyFrom makes c a copy of o.
+func (c *chapter) copyFrom(o *chapter) {
+	digest := c.digest
+	digest.CopyFrom(&o.digest)
+	*c = *o
+	c.digest = digest
+}
+
+// lay adds a shift that the digest allows.
+func (c *chapter) lay(shift ledger.Shift) {
+	c.shift = c.shift.Plus(shift)
+	c.digest.Shift(shift)
 }
 
 // holds reports whether the checkpoint at a place is the chapter's.
@@ -71,12 +94,13 @@ func (c *chapter) append(b []byte) []byte {
 // decode reads the chapter that begins where the key ends.
 func (c *chapter) decode(key, row string) error {
 	var ok bool
+	c.kind = key[0]
 	if c.begin, ok = beginningIn(key[1+numberBytes:]); !ok {
 		return errCorruptKey
 	}
 	r := pack.NewReader(row)
-	if v := r.Byte(); v != chapterRowVersion {
-		return fmt.Errorf("chapter row of version %d: this program reads version %d", v, chapterRowVersion)
+	if v := r.Byte(); v < 1 || v > chapterRowVersion {
+		return fmt.Errorf("chapter row of version %d: this program reads versions 1 to %d", v, chapterRowVersion)
 	}
 	if c.end, ok = placeIn(r.String()); !ok {
 		return fmt.Errorf("chapter row: %w", errCorruptKey)
@@ -90,10 +114,10 @@ func (c *chapter) decode(key, row string) error {
 	return nil
 }
 
-// chapterBefore is the last chapter of an account that begins before a place.
-func (e *Engine) chapterBefore(number uint64, place event.Place) (*chapter, bool) {
-	from, to := appendNumbered(nil, keyChapter, number), appendPlaced(nil, keyChapter, number, place)
-	for key, row := range e.rows.ScanBack(from, to) {
+// lastBefore is the last chapter or volume of an account whose key is before
+// another one.
+func (e *Engine) lastBefore(kind byte, number uint64, to []byte) (*chapter, bool) {
+	for key, row := range e.rows.ScanBack(appendNumbered(nil, kind, number), to) {
 		c := &chapter{}
 		if err := c.decode(string(key), string(row)); err != nil {
 			e.fail(err)
@@ -104,8 +128,14 @@ func (e *Engine) chapterBefore(number uint64, place event.Place) (*chapter, bool
 	return nil, false
 }
 
+// begunBefore is the last chapter or volume of an account that begins before a
+// place.
+func (e *Engine) begunBefore(kind byte, number uint64, place event.Place) (*chapter, bool) {
+	return e.lastBefore(kind, number, appendPlaced(nil, kind, number, place))
+}
+
 func (e *Engine) writeChapter(number uint64, c *chapter) {
-	e.key = appendPlaced(e.key[:0], keyChapter, number, c.begin)
+	e.key = appendPlaced(e.key[:0], c.kind, number, c.begin)
 	e.val = c.append(e.val[:0])
 	e.rows.Set(e.key, e.val)
 }
@@ -122,12 +152,14 @@ func (e *Engine) trim(a *account) {
 		return
 	}
 	e.anchor(a)
-	c := &e.late.chapter
+	c, b := &e.late.chapter, e.binder(a)
 	if !e.openTail(a, c) {
+		e.bindLast(a, b)
 		c.start(&a.line, 0)
 	}
 	n = int(a.line.Checks[drop].Index)
-	e.compile(a.number, c, &a.line, drop, n, a.line.Place(drop), 0)
+	e.compile(b, c, &a.line, drop, n, a.line.Place(drop), 0)
+	b.flush()
 	a.last = &lastChapter{c.begin, c.end}
 	e.forget(a, n)
 }
@@ -172,23 +204,37 @@ func (e *Engine) openTail(a *account, c *chapter) bool {
 	return true
 }
 
+// bindLast puts the last chapter of an account into a volume: there will be
+// another one behind it.
+func (e *Engine) bindLast(a *account, b *binder) {
+	if a.last == nil {
+		return
+	}
+	if c, ok := e.begunBefore(keyChapter, a.number, a.last.end); ok {
+		e.writeChapter(a.number, c)
+		b.put(c)
+	}
+}
+
 // start makes c a chapter that begins at a checkpoint and has nothing yet.
 func (c *chapter) start(line *ledgerTimeline, check int) {
 	at := line.Place(check)
-	c.begin, c.end, c.ops, c.shift = at, at, 0, nil
+	c.kind, c.begin, c.end, c.ops, c.shift = keyChapter, at, at, 0, nil
 	c.digest.Begin(&line.Checks[check].State, at.Time)
 }
 
 // compile makes the stretches of a line behind its first checks into chapters,
 // the first of which go into c: up to the place end, behind so many ops. What
-// is left for the last chapter is no less than rest.
-func (e *Engine) compile(number uint64, c *chapter, line *ledgerTimeline, checks, ops int, end event.Place, rest int) {
+// is left for the last chapter, which stays in c and comes into no volume, is no
+// less than rest.
+func (e *Engine) compile(b *binder, c *chapter, line *ledgerTimeline, checks, ops int, end event.Place, rest int) {
 	state := &e.late.state
 	state.CopyFrom(&line.Checks[0].State)
 	for i := range checks {
 		from := int(line.Checks[i].Index)
 		if c.ops >= e.cfg.sizes.chapter && ops-from >= rest {
-			e.writeChapter(number, c)
+			e.writeChapter(b.number, c)
+			b.put(c)
 			c.start(line, i)
 		}
 		next, to := end, ops
@@ -199,7 +245,7 @@ func (e *Engine) compile(number uint64, c *chapter, line *ledgerTimeline, checks
 		c.ops += to - from
 		c.end = next
 	}
-	e.writeChapter(number, c)
+	e.writeChapter(b.number, c)
 }
 
 // pushDown makes a chapter's shift to the states that are stored of it.

@@ -8,7 +8,8 @@
 // and order books kept in memory, and what is published in which order. What it
 // publishes is a pure function of (rows, records, clock): it never reads a
 // clock, never does I/O but through [Rows], and starts no goroutine. Which rows
-// it keeps beside that, checkpoints and chapters, depends on what was in memory.
+// it keeps beside that, checkpoints, chapters and volumes, depends on what was in
+// memory.
 // It never knows Kafka, an encoding or a file.
 //
 // Invariants:
@@ -35,11 +36,13 @@
 //     and the watermark is before it; then it is decided, once.
 //   - I11: an accepted transfer makes one remittance, in the transaction that
 //     decides it.
-//   - I12: a stored checkpoint with the shift of its chapter, if it is in one,
-//     is the state at its place. Chapters don't overlap, begin and end at
-//     checkpoints, and end before memory begins.
-//   - I13: a chapter is jumped only if walking it would publish nothing of it
-//     and change nothing but what its shift says.
+//   - I12: a stored checkpoint with the shifts of its chapter and of its volume,
+//     if it is in one, is the state at its place. Chapters don't overlap, begin
+//     and end at checkpoints, and end before memory begins. Volumes don't
+//     overlap either: each is chapters without a gap, never the last one.
+//   - I13: a chapter or volume is jumped only if walking it would publish
+//     nothing of it and change nothing but what its shift says. A volume's digest
+//     says no less than those of its chapters.
 //
 // # The way of an event on credits
 //
@@ -84,6 +87,12 @@
 // A shift lies on a chapter until somebody walks it; who reads a checkpoint
 // adds it. What was never in memory long enough to become a chapter becomes
 // one when it is walked.
+//
+// Some sixty chapters are a volume (volume.go): a chapter of chapters, with
+// their digests joined, and a shift that is still to be made to their rows. A
+// walk that stands at its beginning jumps it like a chapter. One that must go
+// into it, because the late event's place is there or the shift isn't allowed,
+// first opens it: the shift is made to the chapters.
 //
 // One transaction, as long as the engine isn't Busy (see [Engine.Busy]):
 //

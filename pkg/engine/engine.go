@@ -100,8 +100,8 @@ type lateWork struct {
 	// state and chapter are for making digests.
 	state   ledger.Account
 	chapter chapter
-	// jumps counts the chapters that were jumped.
-	jumps int
+	// jumps counts the chapters and volumes that were jumped.
+	jumps [keyVolume + 1]int
 }
 
 // New is an engine over rows, which hold what an earlier one left there.

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"highwater/pkg/event"
+	"highwater/pkg/ledger"
 )
 
 // SetPolicies changes the policies in force without a takeover.
@@ -63,11 +65,92 @@ func (e *Engine) Unfound() string {
 }
 
 // Small is a configuration in which little belongs together: events between
-// checkpoints, in a chapter, and of an account in memory; due rows of a piece.
-func (c Config) Small(stride, chapter, keep, piece int) Config {
-	c.sizes = sizes{stride, chapter, keep, piece}
+// checkpoints, in a chapter, and of an account in memory, and chapters in a
+// volume; due rows of a piece.
+func (c Config) Small(stride, chapter, volume, keep, piece int) Config {
+	c.sizes = sizes{stride, chapter, volume, keep, piece}
 	return c
 }
 
-// Jumps is how many chapters were jumped.
-func (e *Engine) Jumps() int { return e.late.jumps }
+// Jumps is how many chapters were jumped, and how many volumes.
+func (e *Engine) Jumps() (chapters, volumes int) {
+	return e.late.jumps[keyChapter], e.late.jumps[keyVolume]
+}
+
+// CheckVolumes is what I12 says of volumes, for an account of this user.
+func (e *Engine) CheckVolumes(user, asset string) error {
+	row, ok := e.rows.Get(appendAccountKey(nil, user, asset))
+	if !ok {
+		return nil
+	}
+	var h head
+	if err := h.decode(string(row), &event.Place{}); err != nil {
+		return err
+	}
+	var end event.Place
+	for volumes := e.all(keyVolume, h.number); volumes.next(); {
+		var v chapter
+		if err := v.decode(volumes.key, volumes.value); err != nil {
+			return err
+		}
+		if v.begin.Before(end) {
+			return fmt.Errorf("I12: a volume begins at %v, before the end of another one at %v", v.begin, end)
+		}
+		at, ops := v.begin, 0
+		for chapters := e.all(keyChapter, h.number); chapters.next(); {
+			var c chapter
+			if err := c.decode(chapters.key, chapters.value); err != nil {
+				return err
+			}
+			if !v.holds(c.begin) {
+				continue
+			}
+			if c.begin != at {
+				return fmt.Errorf("I12: in a volume a chapter ends at %v and the next begins at %v", at, c.begin)
+			}
+			if len(c.shift) > ledger.MaxShift || len(v.shift) > ledger.MaxShift {
+				return fmt.Errorf("shifts of %d grants, and %d", len(c.shift), len(v.shift))
+			}
+			at, ops = c.end, ops+c.ops
+			c.lay(v.shift)
+			says := string(v.digest.AppendTo(nil))
+			if v.digest.Join(&c.digest); string(v.digest.AppendTo(nil)) != says {
+				return fmt.Errorf("I13: a volume's digest says %q, less than that of a chapter: %q", says, c.digest.AppendTo(nil))
+			}
+		}
+		if at != v.end || ops != v.ops {
+			return fmt.Errorf("I12: a volume of %d events ends at %v, its chapters have %d and end at %v", v.ops, v.end, ops, at)
+		}
+		if end = v.end; !end.Before(h.last.end) {
+			return errors.New("I12: the last chapter is in a volume")
+		}
+	}
+	return nil
+}
+
+// ForgetVolumes leaves an account's rows as they were before there were
+// volumes.
+func (e *Engine) ForgetVolumes(user, asset string) error {
+	row, ok := e.rows.Get(appendAccountKey(nil, user, asset))
+	if !ok {
+		return nil
+	}
+	var h head
+	if err := h.decode(string(row), &event.Place{}); err != nil {
+		return err
+	}
+	for volumes := e.all(keyVolume, h.number); volumes.next(); {
+		b := binder{e: e, number: h.number}
+		if err := b.volume.decode(volumes.key, volumes.value); err != nil {
+			return err
+		}
+		b.open(b.volume.begin)
+	}
+	e.rows.DeleteRange(appendNumbered(nil, keyVolume, h.number), appendNumbered(nil, keyVolume, h.number+1))
+	return e.err
+}
+
+// all are the rows of a kind of an account.
+func (e *Engine) all(kind byte, number uint64) *rowList {
+	return &rowList{rows: e.rows, from: appendNumbered(nil, kind, number), to: appendNumbered(nil, kind, number+1), piece: firstPiece}
+}

@@ -64,6 +64,8 @@ const (
 	keyLiveID
 	// keyChapter: number place -> the chapter of an account that begins there.
 	keyChapter
+	// keyVolume: number place -> the volume of an account that begins there.
+	keyVolume
 )
 
 // Sparse are the first bytes of the rows beside those by name that are mostly

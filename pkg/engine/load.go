@@ -96,14 +96,16 @@ func (e *Engine) checkBefore(h *head, place event.Place) (event.Place, *ledger.A
 	if h.last == nil || !at.Before(h.last.end) {
 		return at, state
 	}
-	if c, ok := e.chapterBefore(h.number, place); ok && c.holds(at) {
-		state.Shift(c.shift)
+	for _, kind := range [...]byte{keyChapter, keyVolume} {
+		if c, ok := e.begunBefore(kind, h.number, place); ok && c.holds(at) {
+			state.Shift(c.shift)
+		}
 	}
 	return at, state
 }
 
-// storedBefore is checkBefore as it was written: without the shift of its
-// chapter.
+// storedBefore is checkBefore as it was written: without the shifts of its
+// chapter and its volume.
 func (e *Engine) storedBefore(number uint64, place event.Place) (event.Place, *ledger.Account) {
 	from := appendNumbered(nil, keyCheck, number)
 	to := appendPlaced(nil, keyCheck, number, place)

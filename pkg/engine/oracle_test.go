@@ -74,8 +74,8 @@ type host struct {
 	rows *memory
 	out  *published
 	e    *engine.Engine
-	// jumps is how many chapters earlier engines jumped.
-	jumps int
+	// chapters and volumes are how many earlier engines jumped.
+	chapters, volumes int
 }
 
 // How much of the accounts memory holds: nothing longer than a transaction,
@@ -110,9 +110,16 @@ func (h *host) open() {
 		panic(err)
 	}
 	if h.e != nil {
-		h.jumps += h.e.Jumps()
+		h.countJumps()
 	}
 	h.e = e
+}
+
+// countJumps adds what the engine jumped.
+func (h *host) countJumps() {
+	chapters, volumes := h.e.Jumps()
+	h.chapters += chapters
+	h.volumes += volumes
 }
 
 func (h *host) run(tx *gen.Transaction) (*oracle.Records, error) {

@@ -47,7 +47,7 @@ func (e *Engine) try(a *account, edit timeline.Edit, visit func(*timeline.Step) 
 }
 
 // past is a walk through what has left memory of an account. It goes from
-// segment to segment; a chapter behind the first in which nothing but
+// segment to segment; a chapter or volume behind the first in which nothing but
 // remainders can differ is jumped.
 type past struct {
 	e *Engine
@@ -58,15 +58,23 @@ type past struct {
 	// keep tells that the walk changes the history.
 	keep bool
 
-	// ahead are the chapters yet to come, next the first of them if more is
-	// true.
-	ahead *rowList
-	next  chapter
-	more  bool
+	// chapters and volumes are those yet to come.
+	chapters, volumes ahead
+	// binder has the volume in which the walk stands, if it stands in one.
+	binder *binder
 	// shift is the difference of the two replays, where known is true; jumped
 	// tells that the walker's states are from before a jump.
 	shift         ledger.Shift
 	known, jumped bool
+}
+
+// ahead are the chapters or volumes that a walk has yet to come to: next is the
+// first of them, if more is true. The rows are nil before they are looked for.
+type ahead struct {
+	kind byte
+	rows *rowList
+	next chapter
+	more bool
 }
 
 // segment is a stretch of the past that is read and walked: a chapter, the end
@@ -79,34 +87,34 @@ type segment struct {
 	ops int
 	// changed tells that it isn't written as it is.
 	changed bool
+	// lent tells that its states have shifts in them that their rows have not.
+	lent bool
 }
 
 // through walks from a place to where memory begins; it reports whether the
 // walk was over before.
 func (p *past) through(place event.Place) (over bool) {
+	p.chapters.kind, p.volumes.kind, p.binder = keyChapter, keyVolume, p.e.binder(p.a)
 	first := p.a.line.Begin
 	s := p.begin(place)
 	s.changed = s.changed || p.keep
 	over = p.walk(s)
 	for at := s.end; !over && at.Before(first); {
-		for p.jump(at) {
-			if at = p.next.end; !at.Before(first) {
-				break
-			}
-		}
-		if !at.Before(first) {
-			break
+		if end, ok := p.jump(at); ok {
+			at = end
+			continue
 		}
 		s := p.segment(at)
 		p.arrive(&s.line.Checks[0].State)
 		over = p.on(s)
 		p.known = false
 		if p.keep {
-			p.e.finish(p.a, s)
+			p.e.finish(p.a, s, p.binder)
 		}
 		at = s.end
 		p.e.release(s)
 	}
+	p.binder.flush()
 	if !over {
 		p.arrive(&p.a.line.Checks[0].State)
 	}
@@ -118,12 +126,11 @@ func (p *past) through(place event.Place) (over bool) {
 // in memory, and isn't written, as long as the next one finds its place there.
 func (p *past) begin(place event.Place) *segment {
 	if s := p.a.walked(); s != nil && s.line.Covers(place) && !s.end.Before(place) && len(s.line.Ops) <= 2*p.e.cfg.sizes.chapter {
-		p.look(s.end)
 		return s
 	}
 	p.e.flushPast(p.a)
 	s := p.first(place)
-	if p.keep || s.of == nil || len(s.of.shift) == 0 {
+	if !s.lent {
 		p.a.rare().walked = s
 	}
 	return s
@@ -138,7 +145,9 @@ func (e *Engine) flushPast(a *account) {
 	}
 	a.seldom.walked = nil
 	if s.changed {
-		e.finish(a, s)
+		b := e.binder(a)
+		e.finish(a, s, b)
+		b.flush()
 	}
 	e.release(s)
 }
@@ -155,24 +164,29 @@ func (e *Engine) release(s *segment) {
 func (p *past) first(place event.Place) *segment {
 	e, number := p.e, p.a.number
 	from, _ := e.storedBefore(number, place)
-	c, ok := e.chapterBefore(number, place)
+	c, ok := e.begunBefore(keyChapter, number, place)
 	if !ok || !c.has(place) {
-		p.look(place)
 		return p.read(nil, from, p.gapEnd(from))
+	}
+	p.binder.find(c.begin)
+	if v := &p.binder.volume; v.holds(c.begin) {
+		if p.keep {
+			p.binder.open(c.begin)
+			c, _ = e.begunBefore(keyChapter, number, place)
+		} else {
+			c.lay(v.shift)
+		}
 	}
 	if c.ops > 2*e.cfg.sizes.chapter {
 		from = c.begin // it is cut, and so read whole
 	}
-	s := p.read(c, from, c.end)
-	p.look(c.end)
-	return s
+	return p.read(c, from, c.end)
 }
 
 // segment reads the next segment, which begins at a checkpoint.
 func (p *past) segment(at event.Place) *segment {
-	p.look(at)
-	if p.more && p.next.begin == at {
-		c := p.next
+	if next := p.at(&p.chapters, at); next != nil {
+		c := *next
 		return p.read(&c, at, c.end)
 	}
 	return p.read(nil, at, p.gapEnd(at))
@@ -188,6 +202,8 @@ func (p *past) read(c *chapter, from, end event.Place) *segment {
 			e.pushDown(number, c)
 		}
 		shift = c.shift
+		v := &p.binder.volume
+		s.lent = len(shift) > 0 || v.holds(c.begin) && len(v.shift) > 0
 	}
 	state := e.storedAt(number, from)
 	state.Shift(shift)
@@ -211,8 +227,8 @@ func (p *past) read(c *chapter, from, end event.Place) *segment {
 func (p *past) gapEnd(from event.Place) event.Place {
 	e, number := p.e, p.a.number
 	end := p.a.line.Begin
-	if p.more {
-		end = p.next.begin
+	if p.look(&p.chapters, from) {
+		end = p.chapters.next.begin
 	}
 	left := e.cfg.sizes.chapter / e.cfg.sizes.stride
 	for key := range e.rows.Scan(after(appendPlaced(nil, keyCheck, number, from)), appendPlaced(nil, keyCheck, number, end)) {
@@ -229,37 +245,71 @@ func (p *past) gapEnd(from event.Place) event.Place {
 	return end
 }
 
-// look finds the first chapter that begins at or behind a place.
-func (p *past) look(place event.Place) {
-	e, number := p.e, p.a.number
-	if p.ahead == nil {
-		from, to := appendPlaced(nil, keyChapter, number, place), appendPlaced(nil, keyChapter, number, p.a.line.Begin)
-		p.ahead = &rowList{rows: e.rows, from: from, to: to, piece: firstPiece / 4}
-		p.advance()
+// look finds the first chapter or volume that begins at or behind a place.
+func (p *past) look(l *ahead, place event.Place) bool {
+	if l.rows == nil {
+		number := p.a.number
+		from, to := appendPlaced(nil, l.kind, number, place), appendPlaced(nil, l.kind, number, p.a.line.Begin)
+		l.rows = &rowList{rows: p.e.rows, from: from, to: to, piece: firstPiece / 4}
+		p.advance(l)
 	}
-	for p.more && p.next.begin.Before(place) {
-		p.advance()
+	for l.more && l.next.begin.Before(place) {
+		p.advance(l)
 	}
+	return l.more
 }
 
-func (p *past) advance() {
-	if p.more = p.ahead.next(); !p.more {
+// at is the chapter or volume that begins at a place; nil where there is none.
+func (p *past) at(l *ahead, place event.Place) *chapter {
+	if p.look(l, place) && l.next.begin == place {
+		return &l.next
+	}
+	return nil
+}
+
+func (p *past) advance(l *ahead) {
+	if l.more = l.rows.next(); !l.more {
 		return
 	}
-	if err := p.next.decode(p.ahead.key, p.ahead.value); err != nil {
+	c, v := &l.next, &p.binder.volume
+	if err := c.decode(l.rows.key, l.rows.value); err != nil {
 		p.e.fail(err)
-		p.more = false
+		l.more = false
+		return
+	}
+	if l.kind == keyChapter && v.holds(c.begin) {
+		c.lay(v.shift)
 	}
 }
 
-// jump goes to the end of the chapter that begins at a place, if there is one
-// that does the same in both replays.
-func (p *past) jump(at event.Place) bool {
-	p.look(at)
-	c, w := &p.next, &p.e.late.credits
-	if !p.more || c.begin != at {
-		return false
+// jump goes to the end of the volume that begins at a place, or else of the
+// chapter, if that does the same in both replays.
+func (p *past) jump(at event.Place) (end event.Place, ok bool) {
+	if v := p.at(&p.volumes, at); v != nil {
+		end, ok = v.end, p.skip(v)
+		if p.chapters.rows = nil; p.keep {
+			p.binder.join(v)
+		} else {
+			p.binder.move(v)
+		}
+		if ok {
+			return end, true
+		}
+		if p.keep {
+			p.binder.open(at)
+			p.volumes.rows = nil
+		}
 	}
+	if c := p.at(&p.chapters, at); c != nil && p.skip(c) {
+		return c.end, true
+	}
+	return at, false
+}
+
+// skip leaves a chapter or volume out, if it does the same in both replays: what
+// differs behind it is laid on its row.
+func (p *past) skip(c *chapter) bool {
+	w := &p.e.late.credits
 	if left := w.Left(); len(left) > 0 && c.has(left[0].Place) {
 		return false
 	}
@@ -270,8 +320,7 @@ func (p *past) jump(at event.Place) bool {
 		}
 		p.known = true
 	}
-	shift := c.shift.Plus(p.shift)
-	if len(shift) > ledger.MaxShift || !c.digest.Allows(p.shift, c.end.Time) {
+	if len(c.shift.Plus(p.shift)) > ledger.MaxShift || !c.digest.Allows(p.shift, c.end.Time) {
 		return false
 	}
 	p.jumped = true
@@ -279,11 +328,13 @@ func (p *past) jump(at event.Place) bool {
 		return true
 	}
 	if p.keep {
-		c.digest.Shift(p.shift)
-		c.shift = shift
+		c.lay(p.shift)
 		p.e.writeChapter(p.a.number, c)
+		if c.kind == keyChapter && c.end != p.a.last.end {
+			p.binder.put(c)
+		}
 	}
-	p.e.late.jumps++
+	p.e.late.jumps[c.kind]++
 	return true
 }
 
@@ -301,22 +352,30 @@ func (p *past) arrive(state *ledger.Account) {
 }
 
 // finish writes what became of a segment.
-func (e *Engine) finish(a *account, s *segment) {
+func (e *Engine) finish(a *account, s *segment, b *binder) {
 	e.writeChecks(a.number, &s.line)
 	first := &s.line.Checks[0]
-	c := &e.late.chapter
+	begin := s.line.Begin
+	c, more := &e.late.chapter, len(s.line.Ops)-s.ops
+	if b.find(begin); b.volume.holds(begin) {
+		b.volume.ops += more
+	}
 	c.start(&s.line, 0)
-	if s.of == nil || s.of.begin == s.line.Begin {
-		e.compile(a.number, c, &s.line, len(s.line.Checks), len(s.line.Ops), s.end, e.cfg.sizes.chapter/2)
+	if s.of == nil || s.of.begin == begin {
+		e.compile(b, c, &s.line, len(s.line.Checks), len(s.line.Ops), s.end, e.cfg.sizes.chapter/2)
 		if a.last == nil || a.last.end.Before(c.end) {
 			a.last = &lastChapter{c.begin, c.end}
 		}
-		return
+	} else {
+		// What stands before it stays as it was.
+		e.late.state.CopyFrom(&first.State)
+		c.digest.Extend(&e.late.state, s.line.Ops, &e.late.scratch)
+		s.of.digest.Join(&c.digest)
+		s.of.ops += more
+		e.writeChapter(a.number, s.of)
+		c = s.of
 	}
-	// What stands before it stays as it was.
-	e.late.state.CopyFrom(&first.State)
-	c.digest.Extend(&e.late.state, s.line.Ops, &e.late.scratch)
-	s.of.digest.Join(&c.digest)
-	s.of.ops += len(s.line.Ops) - s.ops
-	e.writeChapter(a.number, s.of)
+	if c.end != a.last.end {
+		b.put(c)
+	}
 }

@@ -18,7 +18,7 @@ const (
 
 	wideHeadRowVersion = 2
 	leftHeadRowVersion = 3
-	chapterRowVersion  = 1
+	chapterRowVersion  = 2
 
 	windowRowVersion = 1
 	metaRowVersion   = 3

@@ -24,7 +24,7 @@ type Digest struct {
 	// most is the most that was available at any place.
 	most int64
 	// touched are the grants from before the stretch that it drew from or
-	// revoked, by id. Those that expired show by their expires_at, and giving
+	// revoked, in the order of their ids. Those that expired show by their expires_at, and giving
 	// back says the same whatever remains.
 	touched []touch
 	// last is the last grant in the order of drawing from which anything was
@@ -36,7 +36,9 @@ type Digest struct {
 // touch is the least that remained of a grant behind what drew from it; 0 of
 // one that was revoked.
 type touch struct {
-	id    string
+	id string
+	// since is when the grant became effective, 0 where that isn't known.
+	since event.Time
 	least event.Amount
 }
 
@@ -44,6 +46,13 @@ type touch struct {
 // a time at which the account is a.
 func (d *Digest) Begin(a *Account, since event.Time) {
 	*d = Digest{since: since, most: a.available, touched: d.touched[:0]}
+}
+
+// CopyFrom makes d a copy of o.
+func (d *Digest) CopyFrom(o *Digest) {
+	touched := append(d.touched[:0], o.touched...)
+	*d = *o
+	d.touched = touched
 }
 
 // Extend adds events to the stretch, with what falls due before each. It
@@ -60,7 +69,7 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 		clearResult(scratch)
 		a.Apply(op, scratch)
 		if op.Kind == event.Revoke {
-			d.touch(op.Ref(), 0)
+			d.touch(touch{id: op.Ref()})
 		}
 		d.fixed = d.fixed || scratch.Shortfall > 0
 		d.most = max(d.most, a.available)
@@ -81,7 +90,7 @@ func (d *Digest) draw(a *Account, op *event.Placed) {
 	for i := range usable {
 		g := &usable[i]
 		amount := min(left, g.Remaining)
-		d.remain(g, g.Remaining-amount)
+		d.touch(touch{g.ID, g.EffectiveAt, g.Remaining - amount})
 		if !d.drawn || drawnBefore(d.last, *g) < 0 {
 			d.drawn, d.last = true, *g
 		}
@@ -91,22 +100,20 @@ func (d *Digest) draw(a *Account, op *event.Placed) {
 	}
 }
 
-// remain takes note of what remains of a grant that a step touches.
-func (d *Digest) remain(g *Grant, amount event.Amount) {
-	if g.EffectiveAt <= d.since {
-		d.touch(g.ID, amount)
+// touch takes note of a grant, unless it came about within the stretch.
+func (d *Digest) touch(t touch) {
+	if t.since > d.since {
+		return
 	}
-}
-
-func (d *Digest) touch(id string, least event.Amount) {
-	i, found := d.find(id)
+	i, found := d.find(t.id)
 	switch {
 	case found:
-		d.touched[i].least = min(d.touched[i].least, least)
+		d.touched[i].least = min(d.touched[i].least, t.least)
+		d.touched[i].since = min(d.touched[i].since, t.since)
 	case len(d.touched) == MaxTouched:
 		d.fixed = true
 	default:
-		d.touched = slices.Insert(d.touched, i, touch{id, least})
+		d.touched = slices.Insert(d.touched, i, t)
 	}
 }
 
@@ -152,6 +159,20 @@ func (d *Digest) Allows(s Shift, until event.Time) bool {
 	return true
 }
 
+// EndsIn reports whether the grant that d's stretch came to last, in the order of
+// drawing, runs out in a later stretch or expires up to its last event, at a
+// time. What differs between two accounts mostly lies on that grant.
+func (d *Digest) EndsIn(o *Digest, until event.Time) bool {
+	if !d.drawn {
+		return false
+	}
+	if d.last.ExpiresAt != event.NoTime && d.last.ExpiresAt <= until {
+		return true
+	}
+	at, touched := o.find(d.last.ID)
+	return touched && o.touched[at].least == 0
+}
+
 // Shift makes d the digest of the stretch after a shift that it allows.
 func (d *Digest) Shift(s Shift) {
 	d.most += s.Sum()
@@ -163,36 +184,46 @@ func (d *Digest) Shift(s Shift) {
 }
 
 // Join makes d say what either digest says. Both are of the same stretch, or o
-// of an end of it.
+// of a part of it or of what comes behind it.
 func (d *Digest) Join(o *Digest) {
 	d.fixed = d.fixed || o.fixed
 	d.most = max(d.most, o.most)
 	for _, t := range o.touched {
-		d.touch(t.id, t.least)
+		d.touch(t)
 	}
 	if o.drawn && (!d.drawn || drawnBefore(d.last, o.last) < 0) {
 		d.drawn, d.last = true, o.last
 	}
 }
 
+// The bits of a digest's flags. Digests of before don't tell since when the
+// grants are effective that they touched.
+const (
+	isFixed = 1 << iota
+	hasDrawn
+	hasSince
+)
+
 // AppendTo appends the digest's persisted form:
 //
-//	since | fixed 1 + drawn 2 byte | most | touched: count, (id, least)
+//	since | flags byte | most | touched: count, (id, least, effective_at)
 //	| if drawn, of the last: id, effective_at, expires_at+1, priority
 func (d *Digest) AppendTo(b []byte) []byte {
-	flags := byte(0)
+	flags := byte(hasSince)
 	if d.fixed {
-		flags |= 1
+		flags |= isFixed
 	}
 	if d.drawn {
-		flags |= 2
+		flags |= hasDrawn
 	}
 	b = append(pack.Uint(b, uint64(d.since)), flags)
 	b = pack.Int(b, d.most)
 	b = pack.Uint(b, uint64(len(d.touched)))
 	for i := range d.touched {
-		b = pack.String(b, d.touched[i].id)
-		b = pack.Uint(b, uint64(d.touched[i].least))
+		t := &d.touched[i]
+		b = pack.String(b, t.id)
+		b = pack.Uint(b, uint64(t.least))
+		b = pack.Uint(b, uint64(t.since))
 	}
 	if d.drawn {
 		b = pack.String(b, d.last.ID)
@@ -203,14 +234,18 @@ func (d *Digest) AppendTo(b []byte) []byte {
 	return b
 }
 
-// Read makes d what AppendTo wrote.
+// Read makes d what AppendTo wrote, now or before.
 func (d *Digest) Read(r *pack.Reader) {
 	*d = Digest{since: event.Time(r.Uint()), touched: d.touched[:0]}
 	flags := r.Byte()
-	d.fixed, d.drawn = flags&1 != 0, flags&2 != 0
+	d.fixed, d.drawn = flags&isFixed != 0, flags&hasDrawn != 0
 	d.most = r.Int()
 	for range r.Count(2) {
-		d.touched = append(d.touched, touch{r.String(), event.Amount(r.Uint())})
+		t := touch{id: r.String(), least: event.Amount(r.Uint())}
+		if flags&hasSince != 0 {
+			t.since = event.Time(r.Uint())
+		}
+		d.touched = append(d.touched, t)
 	}
 	if d.drawn {
 		d.last.Terms = &Terms{ID: r.String(), EffectiveAt: event.Time(r.Uint()), ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint())}

@@ -81,6 +81,17 @@ func (s *stretch) digest(base *ledger.Account) *ledger.Digest {
 	return d
 }
 
+// cut is the stretch in two parts, the first with so many events.
+func (s *stretch) cut(at int) (first, rest *stretch) {
+	first, rest = &stretch{base: s.base, since: s.since, ops: s.ops[:at]}, &stretch{base: clone(s.base), since: s.since, ops: s.ops[at:], gone: s.gone}
+	if at > 0 {
+		var d ledger.Digest
+		d.Extend(rest.base, first.ops, &event.Result{})
+		rest.since = first.until()
+	}
+	return first, rest
+}
+
 // other is an account that differs from another in some remainders.
 func (s *stretch) other(t *rapid.T) *ledger.Account {
 	var by ledger.Shift
@@ -95,7 +106,7 @@ func (s *stretch) other(t *rapid.T) *ledger.Account {
 			}
 		} else {
 			d.Terms = &ledger.Terms{
-				ID: "another", Priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")), EffectiveAt: s.since, ExpiresAt: event.NoTime,
+				ID: fmt.Sprintf("another since %d", s.since), Priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")), EffectiveAt: s.since, ExpiresAt: event.NoTime,
 			}
 			if rapid.Bool().Draw(t, "expires") {
 				d.ExpiresAt = s.since + event.Time(rapid.IntRange(1, 200).Draw(t, "lifetime"))
@@ -192,17 +203,31 @@ func sameButBoth(d, e ledger.Shifted) bool {
 	return d.By == e.By && d.Grant.Equal(e.Grant)
 }
 
-// I8: the digest of a stretch joined with that of a part allows no more than
-// either.
+// I8: the digests of the parts of a stretch, joined, are that of the whole.
+func TestI8DigestsOfPartsJoin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := makeStretch(t)
+		first, rest := s.cut(rapid.IntRange(0, len(s.ops)-1).Draw(t, "cut"))
+		d := first.digest(first.base)
+		d.Join(rest.digest(rest.base))
+		if got, want := string(d.AppendTo(nil)), string(s.digest(s.base).AppendTo(nil)); got != want {
+			t.Fatalf("I8: joined the digest is %q, not %q", got, want)
+		}
+	})
+}
+
+// I8: the digest of a stretch joined with another one of its end allows no more
+// than either.
 func TestI8JoinedDigestsAllowNoMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, o := makeStretch(t), makeStretch(t)
+		s := makeStretch(t)
+		_, end := s.cut(rapid.IntRange(0, len(s.ops)-1).Draw(t, "cut"))
 		shift, ok := s.base.ShiftTo(s.other(t))
-		d, p := s.digest(s.base), o.digest(o.base)
-		until := max(s.until(), o.until())
-		both := s.digest(s.base)
+		d, p := s.digest(s.base), end.digest(end.other(t))
+		var both ledger.Digest
+		both.CopyFrom(d)
 		both.Join(p)
-		if ok && both.Allows(shift, until) && !(d.Allows(shift, until) && p.Allows(shift, until)) {
+		if ok && both.Allows(shift, s.until()) && !(d.Allows(shift, s.until()) && p.Allows(shift, s.until())) {
 			t.Fatalf("I8: only both allow %+v", shift)
 		}
 	})
@@ -270,16 +295,25 @@ func TestFormOfDigestAndShift(t *testing.T) {
 	d.Begin(a, 2)
 	b := clone(a)
 	d.Extend(b, []event.Placed{{Kind: event.Subtract, ID: "s", Amount: 8, Time: 4}}, &event.Result{})
-	want := "\x02" + "\x02" + "\xc8\x01" + "\x01" + "\x02g1" + "\x2a" + "\x02g1" + "\x02" + "\xad\x02" + "\x01"
+	last := "\x02g1" + "\x02" + "\xad\x02" + "\x01"
+	want := "\x02" + "\x06" + "\xc8\x01" + "\x01" + "\x02g1" + "\x2a" + "\x02" + last
 	if got := string(d.AppendTo(nil)); got != want {
 		t.Errorf("the digest is\n%q, not\n%q", got, want)
+	}
+	// Before, it didn't tell since when g1 is effective.
+	r := pack.NewReader("\x02" + "\x02" + "\xc8\x01" + "\x01" + "\x02g1" + "\x2a" + last)
+	var old ledger.Digest
+	old.Read(&r)
+	want = "\x02" + "\x06" + "\xc8\x01" + "\x01" + "\x02g1" + "\x2a" + "\x00" + last
+	if got := string(old.AppendTo(nil)); r.Close() != nil || got != want {
+		t.Errorf("the digest of before is\n%q, not\n%q", got, want)
 	}
 	shift, ok := a.ShiftTo(b)
 	if want := "\x01" + "\x02g1" + "\x0f" + "\x02" + "\xad\x02" + "\x01" + "\x00"; !ok || string(shift.AppendTo(nil)) != want {
 		t.Errorf("the shift is\n%q, not\n%q", shift.AppendTo(nil), want)
 	}
 	d.Extend(b, []event.Placed{{Kind: event.Subtract, ID: "t", Amount: 100, Time: 5}}, &event.Result{})
-	if got := string(d.AppendTo(nil)); !strings.HasPrefix(got, "\x02\x03\xc8\x01\x02\x02g1\x00\x02g2\x00") {
+	if got := string(d.AppendTo(nil)); !strings.HasPrefix(got, "\x02\x07\xc8\x01\x02\x02g1\x00\x02\x02g2\x00\x02") {
 		t.Errorf("the digest is %q behind one that ran short", got)
 	}
 }

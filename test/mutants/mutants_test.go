@@ -37,6 +37,7 @@ const (
 	load        = "pkg/engine/load.go"
 	chapter     = "pkg/engine/chapter.go"
 	past        = "pkg/engine/past.go"
+	volume      = "pkg/engine/volume.go"
 	shift       = "pkg/ledger/shift.go"
 	digest      = "pkg/ledger/digest.go"
 )
@@ -152,11 +153,11 @@ var chapterMutants = []mutant{
 	{"I8", "something may run short", digest,
 		"d.fixed = d.fixed || scratch.Shortfall > 0", ""},
 	{"I8", "a shifted grant may be revoked", digest,
-		"d.touch(op.Ref(), 0)", ""},
+		"d.touch(touch{id: op.Ref()})", ""},
 	{"I8", "a grant as old as the chapter isn't noted", digest,
-		"if g.EffectiveAt <= d.since {", "if g.EffectiveAt < d.since {"},
+		"if t.since > d.since {", "if t.since >= d.since {"},
 	{"I8", "only the last of several draws counts", digest,
-		"d.touched[i].least = min(d.touched[i].least, least)", "d.touched[i].least = least"},
+		"d.touched[i].least = min(d.touched[i].least, t.least)", "d.touched[i].least = t.least"},
 	{"I8", "a digest stays as it was after a shift", digest,
 		"d.touched[at].least += event.Amount(s[i].By)", "d.touched[at].least += 0"},
 	{"I8", "a digest forgets the part of its chapter that was walked", digest,
@@ -173,8 +174,8 @@ var chapterMutants = []mutant{
 		"len(a.debts) > 0 || len(b.debts) > 0 || a.held", "a.held"},
 	{"I12", "a reader leaves the shift out", load,
 		"state.Shift(c.shift)", ""},
-	{"I12", "shifts take each other's place", past,
-		"shift := c.shift.Plus(p.shift)", "shift := p.shift"},
+	{"I12", "shifts take each other's place", chapter,
+		"c.shift = c.shift.Plus(shift)", "c.shift = shift"},
 	{"I12", "a walk doesn't push the shift down", past,
 		"e.pushDown(number, c)", ""},
 	{"I12", "a walk doesn't see what another one left in memory", past,
@@ -191,9 +192,56 @@ var chapterMutants = []mutant{
 		"w.New.Shift(p.shift)", ""},
 }
 
+// The same one level up: the shifts that lie on volumes, and what their digests
+// must say.
+var volumeMutants = []mutant{
+	{"I12", "a reader leaves the shifts of volumes out", load,
+		"[...]byte{keyChapter, keyVolume}", "[...]byte{keyChapter}"},
+	{"I12", "a late event finds its chapter without the shift of the volume", past,
+		"p.binder.open(c.begin)\n", "\n"},
+	{"I12", "a try finds its chapter without the shift of the volume", past,
+		"} else {\n\t\t\tc.lay(v.shift)", "} else {"},
+	{"I12", "a try goes on through chapters without the shift of their volume", past,
+		"if l.kind == keyChapter && v.holds(c.begin) {", "if false {"},
+	{"I12", "what a try read with shifts in it stays in memory", past,
+		"s.lent = len(shift) > 0 || v.holds(c.begin) && len(v.shift) > 0", "s.lent = v.kind == 1"},
+	{"I12", "a walk goes into a volume under its shift", past,
+		"p.binder.open(at)", ""},
+	{"I12", "chapters are as they were before their volume was opened", past,
+		"if p.chapters.rows = nil; p.keep {", "if p.keep {"},
+	{"I12", "a volume grows under its shift", volume,
+		"\t\tb.open(c.begin)\n\t\tv.take(c)", "\t\tv.take(c)"},
+	{"I12", "a volume is joined to one under its shift", volume,
+		"\tb.open(v.begin)\n\tnext :=", "\tnext :="},
+	{"I12", "a volume is joined under its shift", volume,
+		"\tnext.open(v.begin)\n", ""},
+	{"I12", "a volume that was joined stays", volume,
+		"b.e.rows.Delete(appendPlaced(nil, keyVolume, b.number, v.begin))", ""},
+	{"I12", "a volume's shift gets lost as it is opened", volume,
+		"b.e.layOn(b.number, &c, shift)", ""},
+	{"I12", "a chapter's shift has any number of grants", volume,
+		"\t\te.pushDown(number, c)\n", ""},
+	{"I12", "the last chapter comes into a volume as it is jumped", past,
+		"c.kind == keyChapter && c.end != p.a.last.end", "c.kind == keyChapter"},
+	{"I12", "the last chapter comes into a volume as it is walked", past,
+		"if c.end != a.last.end {", "if true {"},
+	{"I12", "a walk doesn't write the volume in which it ends", past,
+		"\tp.binder.flush()\n\tif !over", "\tif !over"},
+	{"I13", "a volume's digest doesn't tell what changed in a chapter", volume,
+		"\t\tv.digest.Join(&c.digest)\n", ""},
+	{"I13", "a chapter that is jumped isn't told to its volume", past,
+		"\t\t\tp.binder.put(c)\n", ""},
+	{"I13", "a volume's digest is that of its end", volume,
+		"b.passed.begin == v.begin && b.passed.end == v.end", "b.passed.end == v.end"},
+	{"I13", "a volume's digest is that of its first chapter", volume,
+		"c.digest.Join(&next.digest)", ""},
+	{"I13", "a volume's digest stays as it was after a shift", chapter,
+		"c.digest.Shift(shift)", ""},
+}
+
 // TestTexts is I1, told at once for all.
 func TestTexts(t *testing.T) {
-	for _, m := range slices.Concat(mutants, chapterMutants) {
+	for _, m := range slices.Concat(mutants, chapterMutants, volumeMutants) {
 		text, err := os.ReadFile(filepath.Join("../..", m.file))
 		if err != nil {
 			t.Fatal(err)
@@ -212,6 +260,10 @@ func TestMutantsAreCaught(t *testing.T) {
 func TestMutantsOfChaptersAreCaught(t *testing.T) {
 	// They are long: of so many the test takes a few hundred.
 	areCaught(t, chapterMutants, "^TestTinyChaptersAgreeWithOracle$", 4**histories)
+}
+
+func TestMutantsOfVolumesAreCaught(t *testing.T) {
+	areCaught(t, volumeMutants, "^TestTinyChaptersAgreeWithOracle$", 4**histories)
 }
 
 // areCaught breaks each rule and expects the tests to fail.
