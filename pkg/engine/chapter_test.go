@@ -314,7 +314,7 @@ func TestTinyChaptersAgreeWithOracle(t *testing.T) {
 		each(t, 200, makeFlow, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
 	})
 	t.Run("waves", func(t *testing.T) {
-		each(t, 400, makeWaves, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
+		each(t, 2000, makeWaves, func(s gen.Scenario) error { return agreesInChapters(s, &jumps) })
 	})
 	t.Run("cut", func(t *testing.T) {
 		each(t, 2000, makeFlow, func(s gen.Scenario) error { return agreesInCutMoves(s, &jumps) })

@@ -97,13 +97,12 @@ func (e *Engine) CheckVolumes(user, asset string) error {
 			return fmt.Errorf("I12: a volume begins at %v, before the end of another one at %v", v.begin, end)
 		}
 		at, ops := v.begin, 0
-		for chapters := e.all(keyChapter, h.number); chapters.next(); {
+		chapters := e.all(keyChapter, h.number)
+		chapters.from, chapters.to = appendPlaced(nil, keyChapter, h.number, v.begin), appendPlaced(nil, keyChapter, h.number, v.end)
+		for chapters.next() {
 			var c chapter
 			if err := c.decode(chapters.key, chapters.value); err != nil {
 				return err
-			}
-			if !v.holds(c.begin) {
-				continue
 			}
 			if c.begin != at {
 				return fmt.Errorf("I12: in a volume a chapter ends at %v and the next begins at %v", at, c.begin)
