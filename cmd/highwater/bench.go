@@ -37,20 +37,23 @@ type benchCommand struct {
 	Processors   int           `name:"processors" default:"0" min:"0" max:"64" help:"How many processors are started; 0 is as many as the workload says."`
 	Processor    string        `name:"processor" help:"Program of the processor; none is the one beside this program, or on the path."`
 	QueryProgram string        `name:"query-program" help:"Program of the query service, for query; none is the one beside this program, or on the path."`
-	Clients      int           `name:"clients" default:"16" min:"1" max:"10000" help:"How many connections ask at a time, each as soon as it has its answer, for query."`
+	Clients      int           `name:"clients" default:"0" min:"0" max:"10000" help:"How many connections ask at a time, each as soon as it has its answer, for query; 0 is 16."`
 	Compression  string        `name:"compression-type" default:"none" enum:"none,lz4,snappy,zstd" help:"How the processors, and the floor, compress what they write."`
 	Seed         uint64        `name:"seed" default:"1" help:"Equal seeds make equal events."`
 	Dump         string        `name:"dump" help:"Only write the events to this file, one a line, or to standard output where it is -."`
 	Floor        bool          `name:"floor" default:"true" help:"Measure also how fast the same bytes go through the same protocol with nothing computed or stored; not for restore, takeover and query."`
 	Verify       bool          `name:"verify" default:"true" help:"Prove each run's outputs as highwater verify does; one that is refused is a failure."`
 	VerifyUpTo   int           `name:"verify-up-to" default:"5000000" min:"1" help:"Up to how many events that is done; more take too long, and are told as not verified."`
-	Profile      string        `name:"profile" help:"Directory for CPU profiles of the first run's processors; not for restore, takeover and query."`
+	Profile      string        `name:"profile" help:"Directory for profiles, of CPU and of what memory holds, of the first run's processors; not for restore, takeover, query and spend."`
 	BrokerPID    int           `name:"broker-pid" default:"0" min:"0" help:"Process of a broker on this machine, whose CPU is measured too; 0 looks for one behind the bootstrap servers."`
 	Keep         bool          `name:"keep" help:"Leave the topics where they are."`
 	Output       string        `name:"output" default:"auto" enum:"auto,lines,json" help:"Lines for people, JSON for programs; auto asks whether a terminal listens."`
 	spending
 	proof
 }
+
+// defaultClients is how many connections ask where nobody says how many.
+const defaultClients = 16
 
 // against is what scale is compared with.
 type against struct {
@@ -100,8 +103,36 @@ func (b *benchCommand) workload() bench.Workload {
 	return w
 }
 
+// checkFlags refuses those that the workload would ignore.
+func (b *benchCommand) checkFlags() error {
+	for _, f := range []struct {
+		name  string
+		given bool
+		of    []string
+	}{
+		{"rounds", b.Rounds > 0, []string{"restore", "takeover"}},
+		{"ways", len(b.Ways) > 0, []string{"takeover"}},
+		{"clients", b.Clients > 0, []string{"query"}},
+		{"query-program", b.QueryProgram != "", []string{"query"}},
+		{"against-users", b.Against.Users > 0, []string{"scale"}},
+		{"against-events", b.Against.Events > 0, []string{"scale"}},
+		{"profile", b.Profile != "", []string{"catch-up", "uniform", "late-heavy", "live", "scale"}},
+	} {
+		if f.given && !slices.Contains(f.of, b.Workload) {
+			return service.Usagef("--%s: %s has no use for it, only %s: leave it out", f.name, b.Workload, strings.Join(f.of, ", "))
+		}
+	}
+	if b.Workload == "spend" && b.Dump != "" {
+		return service.Usagef("--dump: the events of spend are made as it goes: leave it out")
+	}
+	return nil
+}
+
 // Run measures.
 func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
+	if err := b.checkFlags(); err != nil {
+		return err
+	}
 	if b.Workload == "spend" {
 		return b.spend(ctx, p)
 	}
@@ -109,11 +140,8 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 	if err := w.Check(); err != nil {
 		return service.Usagef("--workload: %w", err)
 	}
-	switch {
-	case b.Workload == "takeover" && int(b.Partitions) < w.Processors:
+	if b.Workload == "takeover" && int(b.Partitions) < w.Processors {
 		return service.Usagef("--partitions: %d; takeover needs one for each of %d processors", b.Partitions, w.Processors)
-	case b.Profile != "" && slices.Contains([]string{"restore", "takeover", "query"}, b.Workload):
-		return service.Usagef("--profile: no profiles are taken of %s; leave it out", b.Workload)
 	}
 	if b.Dump != "" {
 		return b.dump(p, &w)
@@ -136,7 +164,7 @@ func (b *benchCommand) Run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	options := bench.Options{
-		Name: benchName(), Client: kafka.CommonOptions(connection, p.Logger), Partitions: b.Partitions, Binary: processor, QueryBinary: query, Clients: b.Clients,
+		Name: benchName(), Client: kafka.CommonOptions(connection, p.Logger), Partitions: b.Partitions, Binary: processor, QueryBinary: query, Clients: cmp.Or(b.Clients, defaultClients),
 		Environ: append(p.Environ, b.environ()...), Workload: w, Seed: b.Seed, Runs: b.Runs, Over: b.RateOver, Settled: b.Settled, Compression: b.Compression,
 		BrokerPID: cmp.Or(b.BrokerPID, bench.FindBroker(ctx, b.BootstrapServers)), VerifyUpTo: b.VerifyUpTo, Profiles: b.Profile, Keep: b.Keep,
 	}

@@ -68,7 +68,7 @@ func TestBenchQuery(t *testing.T) {
 }
 
 func TestBenchQueryNeeds(t *testing.T) {
-	invoke(t, "", "bench", "--workload=query", "--profile=p").wants(t, 2, "--profile: no profiles are taken of query")
+	invoke(t, "", "bench", "--workload=query", "--profile=p").wants(t, 2, "--profile: query has no use for it, only catch-up, uniform")
 	invoke(t, "", "bench", "--workload=query", "--opened=false").wants(t, 2, "leave their accounts opened")
 	invoke(t, "", "bench", "--workload=query", "--processor="+os.Args[0], "--query-program=/nowhere/query").wants(t, 2, "--query-program: stat /nowhere/query")
 }

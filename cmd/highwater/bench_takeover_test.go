@@ -45,6 +45,7 @@ func TestBenchTakeoverNeeds(t *testing.T) {
 		{"--processors=1", "processors: 1; takeover needs two at least"},
 		{"--partitions=1", "--partitions: 1; takeover needs one for each of 2 processors"},
 		{"--rates=1,2", "rates [1 2]; takeover has events come at one rate"},
+		{"--ways=kill,kill", "each can be measured once"},
 		{"--ways=kill,fire", `there are ["kill" "kill-standby" "restart" "handover"]`},
 	} {
 		invoke(t, "", "bench", "--workload=takeover", c.arg).wants(t, 2, c.says)

@@ -61,8 +61,10 @@ func TestBenchLive(t *testing.T) {
 	if r.Verification.Verified || r.Verification.Reason == "" || len(r.FloorLatency) != 2 || r.FloorLatency[1].Events < 300 {
 		t.Errorf("got %+v", r)
 	}
-	if stat, err := os.Stat(filepath.Join(profiles, "processor-1-at-200.pprof")); err != nil || stat.Size() == 0 {
-		t.Error("no profile", err)
+	for _, name := range []string{"processor-1-at-200.pprof", "processor-1-at-200.heap.pprof"} {
+		if stat, err := os.Stat(filepath.Join(profiles, name)); err != nil || stat.Size() == 0 {
+			t.Error("no profile", name, err)
+		}
 	}
 	for _, o := range r.Traffic.Outputs {
 		if o.Records > 0 && o.Stored == 0 || o.Topic == "settled" && o.Stored > 0 {
@@ -119,4 +121,20 @@ func TestBenchWithoutProcessor(t *testing.T) {
 	invoke(t, "", "bench", "--processor=/nowhere/processor").wants(t, 2, "--processor: stat /nowhere/processor")
 	t.Setenv("PATH", "")
 	invoke(t, "", "bench").wants(t, 2, "`make build` makes one")
+}
+
+// TestBenchFlagsOfOtherWorkloads: none is ignored.
+func TestBenchFlagsOfOtherWorkloads(t *testing.T) {
+	for _, c := range []struct{ workload, flag, says string }{
+		{"catch-up", "--rounds=2", "--rounds: catch-up has no use for it, only restore, takeover: leave it out"},
+		{"restore", "--ways=kill", "--ways: restore has no use for it, only takeover"},
+		{"takeover", "--clients=3", "--clients: takeover has no use for it, only query"},
+		{"live", "--query-program=p", "--query-program: live has"},
+		{"uniform", "--against-users=3", "--against-users: uniform has"},
+		{"spend", "--against-events=3", "--against-events: spend has"},
+		{"spend", "--profile=p", "--profile: spend has"},
+		{"spend", "--dump=-", "--dump: the events of spend are made as it goes"},
+	} {
+		invoke(t, "", "bench", "--workload="+c.workload, c.flag).wants(t, 2, c.says)
+	}
 }

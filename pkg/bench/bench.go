@@ -49,8 +49,8 @@ type Options struct {
 	Verify func(ctx context.Context, names kafka.Names, queries []string) (ok bool, said string, err error)
 	// VerifyUpTo is how many events are verified at most.
 	VerifyUpTo int
-	// Profiles is a directory for CPU profiles of the first run's processors; ""
-	// takes none.
+	// Profiles is a directory for profiles of the first run's processors, of CPU and
+	// memory; "" takes none.
 	Profiles string
 	// Keep leaves the topics where they are.
 	Keep bool

@@ -117,6 +117,8 @@ func (w *Workload) Check() error {
 		return fmt.Errorf("rates %v; takeover has events come at one rate", w.Rates)
 	case w.Name == "takeover" && w.Processors < 2:
 		return fmt.Errorf("processors: %d; takeover needs two at least", w.Processors)
+	case len(slices.Compact(slices.Sorted(slices.Values(w.Ways)))) < len(w.Ways):
+		return fmt.Errorf("ways of takeover: %q; each can be measured once", w.Ways)
 	case slices.ContainsFunc(w.Ways, func(way string) bool { return !slices.Contains(Ways(), way) }):
 		return fmt.Errorf("ways of takeover: %q; there are %q", w.Ways, Ways())
 	}
