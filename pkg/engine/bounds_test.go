@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -264,5 +265,20 @@ func TestOpenWindowsAreBounded(t *testing.T) {
 	}
 	if len(final) != minutes || c.out.windows > 2500 {
 		t.Errorf("%d of %d windows are final, at most %d were in memory", len(final), minutes, c.out.windows)
+	}
+}
+
+// Rows of another version are for a person to decide about: no restart makes
+// them readable.
+func TestRowsOfAnotherVersionAreRefused(t *testing.T) {
+	rows := newMemory()
+	rows.Set([]byte{engine.FirstEngineKey}, []byte{2, 0})
+	_, err := engine.New(engine.Config{}, rows, &published{})
+	version, ok := errors.AsType[*engine.VersionError](err)
+	if !ok || version.Version != 2 {
+		t.Fatalf("rows of version 2: %v", err)
+	}
+	if missing, action := version.PersonMustDecide(); missing == "" || action == "" {
+		t.Errorf("a person is told %q, %q", missing, action)
 	}
 }

@@ -44,7 +44,6 @@ func (s *sizes) fill() {
 //
 //	version | end, as in keys | events | digest | shift
 //
-// Version 1 is of before there were volumes: it is read, and written no more.
 // A volume is one, too: of chapters (volume.go).
 type chapter struct {
 	// kind is what its key begins with: keyChapter or keyVolume.
@@ -99,8 +98,8 @@ func (c *chapter) decode(key, row string) error {
 		return errCorruptKey
 	}
 	r := pack.NewReader(row)
-	if v := r.Byte(); v < 1 || v > chapterRowVersion {
-		return fmt.Errorf("chapter row of version %d: this program reads versions 1 to %d", v, chapterRowVersion)
+	if v := r.Byte(); v != chapterRowVersion {
+		return fmt.Errorf("chapter row of version %d: this program reads version %d", v, chapterRowVersion)
 	}
 	if c.end, ok = placeIn(r.String()); !ok {
 		return fmt.Errorf("chapter row: %w", errCorruptKey)

@@ -50,6 +50,20 @@ type meta struct {
 	kept      appointment
 }
 
+// VersionError says that another version of the program wrote the rows.
+type VersionError struct{ Version byte }
+
+// Error names both versions.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("meta row of version %d: this program reads version %d", e.Version, metaRowVersion)
+}
+
+// PersonMustDecide says that no restart cures it.
+func (e *VersionError) PersonMustDecide() (missing, action string) {
+	return "a program that reads this state: " + e.Error(),
+		"run the version of Highwater that wrote it. To begin anew with this one, over all that the input topics still have, give it another application.id and topic.prefix and an empty data.dir"
+}
+
 func (e *Engine) loadMeta() error {
 	e.meta = meta{publishedMark: event.NoTime}
 	row, ok := e.rows.Get([]byte{keyMeta})
@@ -58,7 +72,7 @@ func (e *Engine) loadMeta() error {
 	}
 	r := pack.NewReader(string(row))
 	if v := r.Byte(); v != metaRowVersion {
-		return fmt.Errorf("meta row of version %d: this program reads version %d", v, metaRowVersion)
+		return &VersionError{Version: v}
 	}
 	m := &e.meta
 	e.marks.At = event.Time(r.Uint())

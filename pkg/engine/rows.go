@@ -18,7 +18,7 @@ const (
 
 	wideHeadRowVersion = 2
 	leftHeadRowVersion = 3
-	chapterRowVersion  = 2
+	chapterRowVersion  = 1
 
 	windowRowVersion = 1
 	metaRowVersion   = 3

@@ -196,12 +196,10 @@ func (d *Digest) Join(o *Digest) {
 	}
 }
 
-// The bits of a digest's flags. Digests of before don't tell since when the
-// grants are effective that they touched.
+// The bits of a digest's flags.
 const (
 	isFixed = 1 << iota
 	hasDrawn
-	hasSince
 )
 
 // AppendTo appends the digest's persisted form:
@@ -209,7 +207,7 @@ const (
 //	since | flags byte | most | touched: count, (id, least, effective_at)
 //	| if drawn, of the last: id, effective_at, expires_at+1, priority
 func (d *Digest) AppendTo(b []byte) []byte {
-	flags := byte(hasSince)
+	flags := byte(0)
 	if d.fixed {
 		flags |= isFixed
 	}
@@ -234,18 +232,14 @@ func (d *Digest) AppendTo(b []byte) []byte {
 	return b
 }
 
-// Read makes d what AppendTo wrote, now or before.
+// Read makes d what AppendTo wrote.
 func (d *Digest) Read(r *pack.Reader) {
 	*d = Digest{since: event.Time(r.Uint()), touched: d.touched[:0]}
 	flags := r.Byte()
 	d.fixed, d.drawn = flags&isFixed != 0, flags&hasDrawn != 0
 	d.most = r.Int()
-	for range r.Count(2) {
-		t := touch{id: r.String(), least: event.Amount(r.Uint())}
-		if flags&hasSince != 0 {
-			t.since = event.Time(r.Uint())
-		}
-		d.touched = append(d.touched, t)
+	for range r.Count(3) {
+		d.touched = append(d.touched, touch{id: r.String(), least: event.Amount(r.Uint()), since: event.Time(r.Uint())})
 	}
 	if d.drawn {
 		d.last.Terms = &Terms{ID: r.String(), EffectiveAt: event.Time(r.Uint()), ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint())}
