@@ -382,7 +382,7 @@ func (e *Engine) kept(at event.Place, u *user, asset string) bool {
 // settleNext does the next thing that the watermark brings to an account.
 func (e *Engine) settleNext(a *account) {
 	r := &e.result
-	resetResult(r)
+	r.Reset()
 	if a.open < len(a.line.Ops) {
 		if op := &a.line.Ops[a.open]; a.settled.DueTime() > op.Time {
 			a.settled.Apply(op, r)
@@ -410,8 +410,4 @@ func (e *Engine) dropPassed() {
 		e.rows.DeleteRange(appendDueKey(nil, &e.meta.dropped), appendDueKey(nil, &e.meta.start))
 		e.meta.dropped = e.meta.start
 	}
-}
-
-func resetResult(r *event.Result) {
-	r.Reset()
 }

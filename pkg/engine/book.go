@@ -86,7 +86,7 @@ func (e *Engine) loadOpen(b *book) {
 			ops := e.orderOps(b.number, op.Ref(), event.Place{})
 			var o order.Order
 			for i := range ops {
-				resetResult(&c.result)
+				c.result.Reset()
 				o.Apply(&ops[i], &c.result)
 				if ops[i].IsAt(op.Place()) {
 					break
@@ -256,7 +256,9 @@ func (e *Engine) sayOrder(b *book, t *tracked) {
 func (e *Engine) settleCommand(b *book) {
 	c := &b.open[0]
 	e.saySettled(e.fillEvent(b.user.id, "", &c.op, &c.result))
-	if b.open = slices.Delete(b.open, 0, 1); len(b.open) == 0 {
+	// One user may have very many: those behind stay where they are.
+	b.open[0] = openCommand{}
+	if b.open = b.open[1:]; len(b.open) == 0 {
 		b.open = nil
 	}
 }

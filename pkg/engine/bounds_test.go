@@ -282,3 +282,26 @@ func TestRowsOfAnotherVersionAreRefused(t *testing.T) {
 		t.Errorf("a person is told %q, %q", missing, action)
 	}
 }
+
+// Settled entries can't begin in the middle: what came before has no due rows.
+func TestSettledCantBeTurnedOnLater(t *testing.T) {
+	rows := newMemory()
+	for i, settled := range []bool{true, false, false} {
+		e, err := engine.New(engine.Config{Settled: settled}, rows, &published{})
+		if err != nil {
+			t.Fatalf("run %d: %v", i, err)
+		}
+		e.Begin(event.Time(i))
+		if err := e.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := engine.New(engine.Config{Settled: true}, rows, &published{})
+	refused, ok := errors.AsType[*engine.NotSettlingError](err)
+	if !ok {
+		t.Fatalf("turned on again: %v", err)
+	}
+	if missing, action := refused.PersonMustDecide(); missing == "" || action == "" {
+		t.Errorf("a person is told %q, %q", missing, action)
+	}
+}

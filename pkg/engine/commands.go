@@ -90,7 +90,7 @@ func (e *Engine) commandOnTime(b *book, op *event.Placed, r *event.Result) {
 // step applies a command to one order as it is now.
 func (e *Engine) step(b *book, t *tracked, op *event.Placed, r *event.Result) {
 	before := t.state
-	resetResult(r)
+	r.Reset()
 	t.state.Apply(op, r)
 	e.count(t, op, t.state.Last(), 1)
 	e.touchOrder(b, t, op, &before)

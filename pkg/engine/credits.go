@@ -23,9 +23,9 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 	if !ok {
 		return false, false
 	}
-	number := numberOf(value)
-	key, row, ok := e.eventRow(whereOf(value, ev.ID))
-	if !ok {
+	where := whereOf(value, ev.ID)
+	key, row, ok := e.eventRow(where)
+	if !ok || len(where) < numberBytes {
 		e.fail(errCorruptKey)
 		return true, false
 	}
@@ -38,12 +38,12 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 	u = e.user(ev.User)
 	if p.Kind.IsOrder() {
 		b := e.book(u)
-		if b == nil || b.number != number {
+		if b == nil || b.number != numberOf(value) {
 			return true, false
 		}
 	} else {
 		a := e.account(u, ev.Asset)
-		if a == nil || a.number != number {
+		if a == nil || a.number != numberOf(value) {
 			return true, false
 		}
 		before.Asset = ev.Asset
@@ -310,7 +310,7 @@ func (e *Engine) sayDuesBefore(a *account, op *event.Placed) {
 	}
 	r := &e.result
 	for a.line.Head.DueTime() <= op.Time {
-		resetResult(r)
+		r.Reset()
 		place, _ := a.line.Head.NextDue()
 		a.line.Head.Due(r)
 		e.sayDue(a, place, r, false)
@@ -326,7 +326,7 @@ func (e *Engine) settlesAtOnce(op *event.Placed) bool {
 func (e *Engine) applyOnTime(a *account, op *event.Placed) {
 	e.ready = false
 	r := &e.result
-	resetResult(r)
+	r.Reset()
 	a.line.Head.Apply(op, r)
 	if len(a.line.Ops) == cap(a.line.Ops) {
 		e.makeRoom(a)
@@ -356,7 +356,7 @@ func (e *Engine) sayDue(a *account, place event.Place, r *event.Result, afterFin
 func (e *Engine) sayDues(a *account) {
 	r := &e.result
 	for a.line.Head.DueTime() <= e.meta.settledTo {
-		resetResult(r)
+		r.Reset()
 		place, _ := a.line.Head.NextDue()
 		a.line.Head.Due(r)
 		e.sayDue(a, place, r, true)

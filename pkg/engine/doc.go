@@ -59,8 +59,8 @@
 // # Memory
 //
 // A move of the watermark reads the due rows in pieces, brings whom they name
-// into memory as their turn comes, and the windows of order statistics as they
-// end. So however many come due at one time, and however long a topic holds the
+// into memory as their turn comes, and so the windows of order statistics, where
+// they are many. So however many come due at one time, and however long a topic holds the
 // watermark, memory has
 //
 //   - accounts and books: [Config.CacheBytes], by estimate, and beside that what

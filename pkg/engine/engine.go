@@ -122,6 +122,9 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 	if err := e.loadMeta(); err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}
+	if cfg.Settled && !e.meta.settling {
+		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, &NotSettlingError{})
+	}
 	e.loadWaiting()
 	e.forgetAgenda()
 	e.openFrom.start = e.meta.finalTo
@@ -252,7 +255,7 @@ func (e *Engine) fail(err error) {
 type keeper struct{ b strings.Builder }
 
 // keeperBytes is small, since one string keeps all of a piece.
-const keeperBytes = 4 << 10
+const keeperBytes = 256
 
 // str is a copy of s.
 func (k *keeper) str(s string) string {

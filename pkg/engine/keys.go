@@ -303,6 +303,15 @@ func appendWindowKey(b []byte, start event.Time, currency string) []byte {
 	return append(binary.BigEndian.AppendUint64(append(b, keyWindow), uint64(start)), currency...)
 }
 
+// windowIn reads the window out of a key.
+func windowIn(key []byte) (id windowID, ok bool) {
+	const timeBytes = 8
+	if len(key) < 1+timeBytes {
+		return id, false
+	}
+	return windowID{event.Time(binary.BigEndian.Uint64(key[1:])), string(key[1+timeBytes:])}, true
+}
+
 // after is the first key behind key.
 func after(key []byte) []byte { return append(key, 0) }
 

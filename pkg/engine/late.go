@@ -169,7 +169,13 @@ func copyResult(to, from *event.Result) {
 	to.Slices, to.Repaid = s, r
 }
 
+// maxIdleResults bounds the results kept for late events to come.
+const maxIdleResults = 4096
+
 func (l *lateWork) clear() {
+	if l.used > maxIdleResults {
+		l.results = nil
+	}
 	l.used = 0
 	l.changes, l.stretches, l.duePlaces = l.changes[:0], l.stretches[:0], l.duePlaces[:0]
 }

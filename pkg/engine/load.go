@@ -65,7 +65,7 @@ func (e *Engine) skipKept(a *account) {
 		if !e.kept(at, a.user, a.asset) {
 			return
 		}
-		resetResult(&e.late.scratch)
+		e.late.scratch.Reset()
 		if op := &a.line.Ops[a.open]; a.settled.DueTime() > op.Time {
 			a.settled.Apply(op, &e.late.scratch)
 			a.open++

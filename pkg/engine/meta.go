@@ -23,16 +23,19 @@ const (
 	streams
 )
 
-// meta is what the engine knows of the whole shard, version 3 (1 had no
-// conditional operations beside it, 2 due rows by bucket; neither was released):
+// meta is what the engine knows of the whole shard, version 4 (1 had no
+// conditional operations beside it, 2 due rows by bucket, 3 digests of another
+// form; none was released):
 //
-//	version | watermark | seen+1 of each input | committed_at | last account
+//	version | 1 where settled entries are published, else 0 | watermark | seen+1 of each input | committed_at | last account
 //	number | next seq of each stream | published watermark+1, when
 //	| windows final up to | start of the due rows | settled up to
 //	| appointment kept last
 //
 // where an appointment is place parts, user, asset.
 type meta struct {
+	// settling tells that what was done so far was, or will be, settled.
+	settling    bool
 	committedAt event.Time
 	lastNumber  uint64
 	seqs        [streams]int64
@@ -50,6 +53,22 @@ type meta struct {
 	kept      appointment
 }
 
+// NotSettlingError says that settled entries are asked for of a state that was
+// made without: what came before can't be settled any more, nor what comes
+// behind that in its order.
+type NotSettlingError struct{}
+
+// Error says so.
+func (*NotSettlingError) Error() string {
+	return "settled: want false, as the state was made; got true"
+}
+
+// PersonMustDecide says that no restart cures it.
+func (e *NotSettlingError) PersonMustDecide() (missing, action string) {
+	return "the order of what was not settled so far: " + e.Error(),
+		"set settled=false; or begin anew, over all that the input topics still have, with another application.id and topic.prefix and an empty data.dir"
+}
+
 // VersionError says that another version of the program wrote the rows.
 type VersionError struct{ Version byte }
 
@@ -65,7 +84,7 @@ func (e *VersionError) PersonMustDecide() (missing, action string) {
 }
 
 func (e *Engine) loadMeta() error {
-	e.meta = meta{publishedMark: event.NoTime}
+	e.meta = meta{publishedMark: event.NoTime, settling: true}
 	row, ok := e.rows.Get([]byte{keyMeta})
 	if !ok {
 		return nil
@@ -75,6 +94,7 @@ func (e *Engine) loadMeta() error {
 		return &VersionError{Version: v}
 	}
 	m := &e.meta
+	m.settling = r.Byte() != 0
 	e.marks.At = event.Time(r.Uint())
 	for i := range e.marks.Seen {
 		e.marks.Seen[i] = event.Time(r.Uint()) - 1
@@ -99,7 +119,10 @@ func (e *Engine) loadMeta() error {
 
 func (e *Engine) commitMeta() {
 	m := &e.meta
-	b := append(e.val[:0], metaRowVersion)
+	b := append(e.val[:0], metaRowVersion, 0)
+	if e.cfg.Settled {
+		b[1] = 1
+	}
 	b = pack.Uint(b, uint64(e.marks.At))
 	for _, t := range e.marks.Seen {
 		b = pack.Uint(b, uint64(t+1))

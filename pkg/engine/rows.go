@@ -21,7 +21,7 @@ const (
 	chapterRowVersion  = 1
 
 	windowRowVersion = 1
-	metaRowVersion   = 3
+	metaRowVersion   = 4
 )
 
 // Optional parts of an event row, in the order they stand in.

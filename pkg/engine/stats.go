@@ -19,7 +19,7 @@ func (id windowID) compare(other windowID) int {
 }
 
 // openWindow is a window in memory: one that this transaction touched, or that
-// isn't final and was touched not long ago.
+// isn't final.
 type openWindow struct {
 	window
 	id windowID
@@ -158,7 +158,12 @@ func (e *Engine) loadWindows() {
 		if e.forgotten = len(open) == e.cfg.sizes.piece; e.forgotten {
 			return
 		}
-		w := &openWindow{id: windowID{event.Time(be64(string(key[1:9]))), string(key[9:])}}
+		id, ok := windowIn(key)
+		if !ok {
+			e.fail(errCorruptKey)
+			return
+		}
+		w := &openWindow{id: id}
 		e.decodeWindow(w, row)
 		open[w.id] = w
 	}
@@ -175,7 +180,11 @@ func (e *Engine) endedRows(closedTo event.Time) (ids []windowID) {
 	from := appendWindowKey(nil, e.openFrom.start, e.openFrom.currency)
 	e.openFrom = windowID{start: never}
 	for key := range e.rows.Scan(from, []byte{keyWindow + 1}) {
-		id := windowID{event.Time(be64(string(key[1:9]))), string(key[9:])}
+		id, ok := windowIn(key)
+		if !ok {
+			e.fail(errCorruptKey)
+			return nil
+		}
 		if id.start >= closedTo || len(ids) == e.cfg.sizes.piece {
 			e.openFrom = id
 			break

@@ -69,7 +69,7 @@ func (r *replay) pull() {
 
 // step does what comes next; false at the end.
 func (r *replay) step() bool {
-	resetResult(&r.result)
+	r.result.Reset()
 	if !r.more || r.state.DueTime() <= r.op.Time {
 		place, ok := r.state.NextDue()
 		if !ok || r.end.Before(place) {

@@ -23,11 +23,11 @@ func (v *View) tracker(book *Account) *orderTracker {
 
 // apply says what becomes of the next command, in the order of places.
 func (t *orderTracker) apply(op *event.Placed, r *event.Result) {
-	resetResult(r)
+	r.Reset()
 	if op.Kind == event.CancelAll {
 		var one event.Result
 		for _, o := range t.orders {
-			resetResult(&one)
+			one.Reset()
 			o.Apply(op, &one)
 		}
 		*r = cancelAllResult(int64(op.Amount))
@@ -56,7 +56,7 @@ func (v *View) orderBefore(book *Account, id string, place event.Place) *order.O
 	var op event.Placed
 	var r event.Result
 	for commands.next() && v.command(book, commands.key[len(own):], &op) {
-		resetResult(&r)
+		r.Reset()
 		o.Apply(&op, &r)
 	}
 	return o
@@ -268,7 +268,7 @@ func (v *View) walkCommands(book *Account, id string, from event.Place, visit fu
 				break
 			}
 			moreAlls = alls.next()
-			resetResult(&r)
+			r.Reset()
 			o.Apply(&op, &r)
 			if r.Order.Cancelled == 0 {
 				continue
@@ -279,7 +279,7 @@ func (v *View) walkCommands(book *Account, id string, from event.Place, visit fu
 				break
 			}
 			moreOwn = own.next()
-			resetResult(&r)
+			r.Reset()
 			o.Apply(&op, &r)
 		}
 		if !visit(&op, &r) {

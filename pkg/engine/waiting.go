@@ -70,7 +70,7 @@ func (e *Engine) wait(u *user, a *account, op *event.Placed, extra *event.Event)
 	i, _ := slices.BinarySearchFunc(a.pending(), at, event.Place.Compare)
 	a.rare().pending = slices.Insert(a.pending(), i, at)
 	r := &e.result
-	resetResult(r)
+	r.Reset()
 	r.Outcome, r.Amount = event.Pending, op.Amount
 	e.sayEntry(e.fillEvent(u.id, a.asset, op, r))
 	e.write(a)

@@ -61,12 +61,12 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 	for i := range ops {
 		op := &ops[i]
 		for a.DueTime() <= op.Time {
-			clearResult(scratch)
+			scratch.Reset()
 			a.Due(scratch)
 			d.most = max(d.most, a.available)
 		}
 		d.draw(a, op)
-		clearResult(scratch)
+		scratch.Reset()
 		a.Apply(op, scratch)
 		if op.Kind == event.Revoke {
 			d.touch(touch{id: op.Ref()})
@@ -74,10 +74,6 @@ func (d *Digest) Extend(a *Account, ops []event.Placed, scratch *event.Result) {
 		d.fixed = d.fixed || scratch.Shortfall > 0
 		d.most = max(d.most, a.available)
 	}
-}
-
-func clearResult(r *event.Result) {
-	*r = event.Result{Slices: r.Slices[:0], Repaid: r.Repaid[:0]}
 }
 
 // draw takes note of what an event will draw.

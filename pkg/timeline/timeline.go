@@ -146,7 +146,7 @@ func (t *Timeline[S, M]) StateAt(place event.Place, into *S, scratch *event.Resu
 		pass[S, M](into, &t.Ops[i], scratch)
 	}
 	for due, ok := state.NextDue(); ok && !place.Before(due); due, ok = state.NextDue() {
-		clearResult(scratch)
+		scratch.Reset()
 		state.Due(scratch)
 	}
 }
@@ -154,10 +154,10 @@ func (t *Timeline[S, M]) StateAt(place event.Place, into *S, scratch *event.Resu
 // pass brings a state behind the next op: what falls due before it, then it.
 func pass[S any, M Machine[S]](state *S, op *event.Placed, scratch *event.Result) {
 	for M(state).DueTime() <= op.Time {
-		clearResult(scratch)
+		scratch.Reset()
 		M(state).Due(scratch)
 	}
-	clearResult(scratch)
+	scratch.Reset()
 	M(state).Apply(op, scratch)
 }
 

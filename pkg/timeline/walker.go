@@ -133,12 +133,12 @@ func (w *Walker[S, M]) WalkOn(ops []event.Placed, end event.Place, visit func(*S
 			w.edits = w.edits[1:]
 		}
 		if oldOp != nil {
-			clearResult(&w.oldResult)
+			w.oldResult.Reset()
 			oldState.Apply(oldOp, &w.oldResult)
 			step.Before = &w.oldResult
 		}
 		if newOp != nil {
-			clearResult(&w.newResult)
+			w.newResult.Reset()
 			newState.Apply(newOp, &w.newResult)
 			step.After = &w.newResult
 		}
@@ -156,7 +156,7 @@ func (w *Walker[S, M]) WalkOn(ops []event.Placed, end event.Place, visit func(*S
 func (w *Walker[S, M]) lead(state M, ops []event.Placed, until event.Place) (passed int) {
 	for passed < len(ops) && ops[passed].Before(until) {
 		w.dueUntil(state, ops[passed].Time)
-		clearResult(&w.newResult)
+		w.newResult.Reset()
 		state.Apply(&ops[passed], &w.newResult)
 		passed++
 	}
@@ -168,7 +168,7 @@ func (w *Walker[S, M]) lead(state M, ops []event.Placed, until event.Place) (pas
 
 func (w *Walker[S, M]) dueUntil(state M, t event.Time) {
 	for state.DueTime() <= t {
-		clearResult(&w.newResult)
+		w.newResult.Reset()
 		state.Due(&w.newResult)
 	}
 }
@@ -194,19 +194,14 @@ func (w *Walker[S, M]) due(oldState, newState M, end event.Place, step *Step) bo
 		return false
 	}
 	if onOld {
-		clearResult(&w.oldResult)
+		w.oldResult.Reset()
 		oldState.Due(&w.oldResult)
 		step.Before = &w.oldResult
 	}
 	if onNew {
-		clearResult(&w.newResult)
+		w.newResult.Reset()
 		newState.Due(&w.newResult)
 		step.After = &w.newResult
 	}
 	return true
-}
-
-// clearResult empties a result and keeps its memory.
-func clearResult(r *event.Result) {
-	r.Reset()
 }
