@@ -23,12 +23,13 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 	if !ok {
 		return false, false
 	}
-	where := whereOf(value, ev.ID)
+	where := whereOf(value, ev.ID) // value is gone with the next read
 	key, row, ok := e.eventRow(where)
-	if !ok || len(where) < numberBytes {
+	if !ok {
 		e.fail(errCorruptKey)
 		return true, false
 	}
+	number := numberOf(key[1:])
 	var p event.Placed
 	before := event.Event{TimeGiven: true, Asset: event.DefaultAsset}
 	if !e.readEvent(key, row, &p, &before) || p.ID != ev.ID {
@@ -38,12 +39,12 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 	u = e.user(ev.User)
 	if p.Kind.IsOrder() {
 		b := e.book(u)
-		if b == nil || b.number != numberOf(value) {
+		if b == nil || b.number != number {
 			return true, false
 		}
 	} else {
 		a := e.account(u, ev.Asset)
-		if a == nil || a.number != numberOf(value) {
+		if a == nil || a.number != number {
 			return true, false
 		}
 		before.Asset = ev.Asset

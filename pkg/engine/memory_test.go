@@ -8,9 +8,11 @@ import (
 	"strings"
 )
 
-// memory is the plainest Rows: a map, and its keys sorted when needed.
+// memory is the plainest Rows: a map, and its keys sorted when needed. What a
+// read gave is spoilt by the next one.
 type memory struct {
 	rows   map[string][]byte
+	given  []byte
 	sorted []string
 	stale  bool
 }
@@ -19,7 +21,19 @@ func newMemory() *memory { return &memory{rows: map[string][]byte{}} }
 
 func (m *memory) Get(key []byte) ([]byte, bool) {
 	v, ok := m.rows[string(key)]
-	return v, ok
+	return m.give(v), ok
+}
+
+// give is a copy of a value in memory that the next one takes.
+func (m *memory) give(v []byte) []byte {
+	for i := range m.given {
+		m.given[i] = 0xdb
+	}
+	if len(v) > cap(m.given) {
+		m.given = make([]byte, 0, 2*len(v))
+	}
+	m.given = append(m.given[:0], v...)
+	return m.given
 }
 
 func (m *memory) Set(key, value []byte) {
