@@ -150,10 +150,11 @@ func (c *credits) restore(p part, by giving, id string) *grant {
 		c.put(g, p.amount, revoked)
 		return g
 	}
-	c.put(g, p.amount, available)
-	// At the end of all time there is no later.
-	if due := (event.Place{Time: g.expires, Due: event.DueExpiry, ID: g.id}); by.at.Before(due) {
-		c.later(moment{place: due, grant: g})
+	if g.expires <= by.at.Time { // at the end of all time there is no later
+		c.put(g, p.amount, expired)
+		return g
 	}
+	c.put(g, p.amount, available)
+	c.later(moment{place: event.Place{Time: g.expires, Due: event.DueExpiry, ID: g.id}, grant: g})
 	return g
 }
