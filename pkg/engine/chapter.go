@@ -253,8 +253,9 @@ func (e *Engine) pushDown(number uint64, c *chapter) {
 		return
 	}
 	from, to := appendPlaced(nil, keyCheck, number, c.begin), appendPlaced(nil, keyCheck, number, c.end)
+	// Its own state: compile is in the middle of another one here.
+	state := &e.late.pushed
 	for rows := (&rowList{rows: e.rows, from: from, to: to, piece: firstPiece}); rows.next(); {
-		state := &e.late.state
 		if err := state.Decode(rows.value); err != nil {
 			e.fail(err)
 			return

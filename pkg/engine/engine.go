@@ -97,9 +97,9 @@ type lateWork struct {
 	correction event.Correction
 	own        event.Entry
 	scratch    event.Result
-	// state and chapter are for making digests.
-	state   ledger.Account
-	chapter chapter
+	// state and chapter are for making digests, pushed for shifting checkpoints.
+	state, pushed ledger.Account
+	chapter       chapter
 	// jumps counts the chapters and volumes that were jumped.
 	jumps [keyVolume + 1]int
 }

@@ -174,7 +174,7 @@ const maxIdleResults = 4096
 
 func (l *lateWork) clear() {
 	if l.used > maxIdleResults {
-		l.results = nil
+		l.results, l.changes, l.correction = nil, nil, event.Correction{}
 	}
 	l.used = 0
 	l.changes, l.stretches, l.duePlaces = l.changes[:0], l.stretches[:0], l.duePlaces[:0]

@@ -168,8 +168,9 @@ func (e *Engine) balanceMemory() {
 // makeRoom forgets what need not be in memory of an account, where that is a
 // good part of it: else memory grows.
 func (e *Engine) makeRoom(a *account) {
-	// A segment of the past that waits to be written ends where memory begins.
-	if a.walked() == nil && e.spare(a) > len(a.line.Ops)/4 {
+	// A segment of the past that waits to be written ends where memory begins,
+	// and a checkpoint that is no more is read until its row is deleted.
+	if a.walked() == nil && len(a.line.Dropped()) == 0 && e.spare(a) > len(a.line.Ops)/4 {
 		e.trim(a)
 	}
 }
