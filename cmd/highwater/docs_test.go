@@ -285,7 +285,7 @@ func TestDocumentsName(t *testing.T) {
 }
 
 // kafkas are settings that documents name and that are Kafka's own.
-var kafkas = []string{"message.timestamp.type", "transaction.version", "min.insync.replicas", "isolation.level"}
+var kafkas = []string{"message.timestamp.type", "transaction.version", "min.insync.replicas", "isolation.level", "add.partitions.to.txn.retry.backoff.ms"}
 
 // TestDocumentsSettings holds the settings that documents name to those that
 // there are.
