@@ -210,7 +210,6 @@ func (e *Engine) bindLast(a *account, b *binder) {
 		return
 	}
 	if c, ok := e.begunBefore(keyChapter, a.number, a.last.end); ok {
-		e.writeChapter(a.number, c)
 		b.put(c)
 	}
 }

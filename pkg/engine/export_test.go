@@ -77,14 +77,23 @@ func (e *Engine) Jumps() (chapters, volumes int) {
 	return e.late.jumps[keyChapter], e.late.jumps[keyVolume]
 }
 
-// CheckVolumes is what I12 says of volumes, for an account of this user.
-func (e *Engine) CheckVolumes(user, asset string) error {
+// headOf is what the row of an account says; nil where there is none.
+func (e *Engine) headOf(user, asset string) (*head, error) {
 	row, ok := e.rows.Get(appendAccountKey(nil, user, asset))
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	var h head
+	h := &head{}
 	if err := h.decode(string(row), &event.Place{}); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// CheckVolumes is what I12 says of volumes, for an account of this user.
+func (e *Engine) CheckVolumes(user, asset string) error {
+	h, err := e.headOf(user, asset)
+	if h == nil {
 		return err
 	}
 	var end event.Place
@@ -130,12 +139,8 @@ func (e *Engine) CheckVolumes(user, asset string) error {
 // ForgetVolumes leaves an account's rows as they were before there were
 // volumes.
 func (e *Engine) ForgetVolumes(user, asset string) error {
-	row, ok := e.rows.Get(appendAccountKey(nil, user, asset))
-	if !ok {
-		return nil
-	}
-	var h head
-	if err := h.decode(string(row), &event.Place{}); err != nil {
+	h, err := e.headOf(user, asset)
+	if h == nil {
 		return err
 	}
 	for volumes := e.all(keyVolume, h.number); volumes.next(); {

@@ -27,8 +27,9 @@ const (
 // conditional operations beside it, 2 due rows by bucket, 3 digests of another
 // form; none was released):
 //
-//	version | 1 where settled entries are published, else 0 | watermark | seen+1 of each input | committed_at | last account
-//	number | next seq of each stream | published watermark+1, when
+//	version | 1 where settled entries are published, else 0 | watermark
+//	| seen+1 of each input | committed_at | last account number
+//	| next seq of each stream | published watermark+1, when
 //	| windows final up to | start of the due rows | settled up to
 //	| appointment kept last
 //
