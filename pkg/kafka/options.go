@@ -112,7 +112,8 @@ func readerOptions() []kgo.Opt {
 
 // ShardOptions are those of one shard's client, which reads the shard's inputs
 // and writes its transactions. It begins with the shard's own partition of the
-// shards topic, from the start. What isn't needed of its records any more may
+// shards topic, from the start: without a partition to begin with the client
+// wouldn't take any later. What isn't needed of its records any more may
 // be recycled.
 func ShardOptions(common []kgo.Opt, names Names, shard int32) []kgo.Opt {
 	opts := append(append([]kgo.Opt{}, common...), readerOptions()...)
