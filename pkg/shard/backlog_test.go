@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,106 @@ func TestInboxLags(t *testing.T) {
 	b.drop(event.Grants)
 	check(false, "it came to its end")
 	b.drop(event.Ledger)
-	if b.bytes != 0 {
-		t.Errorf("an empty inbox has %d bytes", b.bytes)
+	b.begin(event.Subtracts, 0, 5)
+	check(true, "the broker has something of which nothing was fetched")
+	b.goOn()
+	check(false, "nobody waits any more")
+	for i := range b.queues {
+		if n := b.queues[i].bytes; n != 0 {
+			t.Errorf("an empty queue has %d bytes", n)
+		}
+	}
+}
+
+// A topic of which much is here is left alone while another one lags, until
+// half of it is taken or the other is nearly at its end.
+func TestInboxBalance(t *testing.T) {
+	const room = 10 * recordBytes
+	var b inbox
+	check := func(wantLeft, wantBack, wantSoon bool, when string) {
+		t.Helper()
+		left, back, soon := b.balance(room)
+		one := func(is bool) (topics []event.Topic) {
+			if is {
+				topics = []event.Topic{event.Grants}
+			}
+			return topics
+		}
+		if !slices.Equal(left, one(wantLeft)) || !slices.Equal(back, one(wantBack)) || soon != wantSoon {
+			t.Errorf("left alone are %v, wanted again %v, soon is %v where %s", left, back, soon, when)
+		}
+	}
+	next := map[event.Topic]int64{}
+	bring := func(topic event.Topic, n int, end int64) {
+		var records []*kgo.Record
+		for range n {
+			records = append(records, &kgo.Record{Offset: next[topic]})
+			next[topic]++
+		}
+		b.add(topic, records)
+		b.saw(topic, end)
+	}
+	take := func(topic event.Topic, n int) {
+		for range n {
+			b.drop(topic)
+		}
+	}
+	bring(event.Grants, 20, 100)
+	bring(event.Ledger, 5, 100)
+	check(false, false, false, "nothing lags")
+	take(event.Ledger, 5)
+	check(true, false, true, "the ledger lags")
+	take(event.Grants, 14)
+	check(false, false, true, "more than half of the room is still full")
+	take(event.Grants, 1)
+	check(false, true, true, "half of it was taken")
+	bring(event.Grants, 10, 100)
+	check(true, false, true, "there is too much again")
+	bring(event.Ledger, 85, 100)
+	take(event.Ledger, 85)
+	check(false, false, false, "the ledger is nearly at its end")
+	bring(event.Ledger, 10, 100)
+	take(event.Ledger, 10)
+	check(false, true, false, "it is at its end")
+	bring(event.Ledger, 0, 200)
+	check(true, false, true, "it goes on")
+	take(event.Grants, 15)
+	b.goOn()
+	check(false, true, false, "nobody waits for it, and the grants lag themselves")
+}
+
+// However far ahead a topic may be read, what was appended before is seen
+// before, and nothing is lost where fetching stops and goes on.
+func TestBacklogOfManyIsTakenInTheOrderOfAppending(t *testing.T) {
+	c := newFakeCluster(t, 2)
+	now := time.Now()
+	user := c.usersOf(0, 1)[0]
+	const each = 20_000
+	for round := range 2 {
+		adds, subtracts := make([]string, each), make([]string, each)
+		for n := range each {
+			at := now.Add(time.Duration(round*2*each+n) * time.Microsecond)
+			adds[n] = fmt.Sprintf(`{"type":"add","event_id":"a%d-%d","user_id":%q,"occurred_at":%d,"amount":1}`, round, n, user, at.UnixMicro())
+			subtracts[n] = subtractJSON(user, fmt.Sprintf("s%d-%d", round, n), at.Add(each*time.Microsecond), 1)
+		}
+		for _, batch := range []struct {
+			topic  event.Topic
+			values []string
+		}{{event.Ledger, adds}, {event.Subtracts, subtracts}} {
+			c.send(batch.topic, user, batch.values...)
+			sent := time.Now()
+			until(t, "the clock of the append times goes on", func() bool { return time.Since(sent) > 5*time.Millisecond })
+		}
+	}
+	r := c.read(c.names.Output(kafka.Entries), 0)
+	c.run(0, newDisk(), func(cfg *Config) { cfg.hooks.aheadBytes = 64 << 10 })
+	for n, e := range r.entries(4 * each) {
+		want := event.Add
+		if n/each%2 == 1 {
+			want = event.Subtract
+		}
+		if e.Kind != want {
+			t.Fatalf("entry %d is that of %s, want a %s", n, e.EventID, want)
+		}
 	}
 }

@@ -70,10 +70,12 @@ const (
 	// answerWithin bounds one attempt at what a takeover asks and reads. The
 	// next one goes on where it ended.
 	answerWithin = 10 * time.Second
-	// awaitWithin and maxAwaitingBytes bound what records of one topic wait for
-	// older ones of another.
-	awaitWithin      = 500 * time.Millisecond
-	maxAwaitingBytes = 32 << 20
+	// awaitWithin bounds how long records of one topic wait for older ones of
+	// another.
+	awaitWithin = 500 * time.Millisecond
+	// aheadBytes is from how much on a topic is left alone while others lag:
+	// some fetches' worth, for one that is under way when it is left is lost.
+	aheadBytes = 2 << 20
 	// landWithin bounds how long a graceful stop waits for the commit that is
 	// on its way.
 	landWithin = 10 * time.Second
@@ -102,8 +104,9 @@ type hooks struct {
 	// commit asks for the commit; nil does so by the client.
 	commit func(context.Context, *kgo.Client) error
 	now    func() time.Time
-	// answerWithin stands in for the constant.
+	// answerWithin and aheadBytes stand in for the constants.
 	answerWithin time.Duration
+	aheadBytes   int
 }
 
 func (c *Config) fillDefaults() {
@@ -133,5 +136,8 @@ func (c *Config) fillDefaults() {
 	}
 	if c.hooks.answerWithin == 0 {
 		c.hooks.answerWithin = answerWithin
+	}
+	if c.hooks.aheadBytes == 0 {
+		c.hooks.aheadBytes = aheadBytes
 	}
 }

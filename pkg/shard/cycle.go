@@ -64,9 +64,9 @@ func (s *Shard) wait(waiting context.Context, wake context.CancelFunc) error {
 		<-waiting.Done()
 		return nil
 	}
-	fetches := s.client.PollFetches(waiting)
-	if fetches.IsClientClosed() {
-		return errors.New("client closed under the shard")
+	fetches, err := s.poll(waiting)
+	if err != nil {
+		return err
 	}
 	return s.receive(fetches)
 }

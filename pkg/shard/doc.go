@@ -26,9 +26,9 @@
 // Records of one poll are processed in the order of their append time, then of
 // their topic (grants, subtracts, ledger, orders, transfers), each partition's
 // in its own order. Where the broker has more of a topic than was fetched,
-// younger records of the others wait for it, though neither long nor for ever
-// more: what was appended first is seen first also in a backlog. The result
-// doesn't depend on it, but decisions and late entries do.
+// younger records of the others wait for it, though not long, and aren't fetched
+// for ever more: what was appended first is seen first also in a backlog. The
+// result doesn't depend on it, but decisions and late entries do.
 //
 // # Fate of a commit
 //

@@ -7,12 +7,12 @@ import (
 	"highwater/pkg/kafka"
 )
 
-// inbox holds what one poll brought until it is taken, in the order of append
-// time, then topic. It is bounded by what a client reads ahead.
+// inbox holds what polls brought until it is taken, in the order of append time,
+// then topic. It is bounded by what a client reads ahead, and by leaving alone
+// the topics that are ahead of others.
 type inbox struct {
 	queues [kafka.ReadTopics]queue
 	count  int
-	bytes  int
 }
 
 // queue holds one partition's records in the order of their offsets.
@@ -21,28 +21,76 @@ type queue struct {
 	next    int
 	// headMillis is the append time of the record that comes next.
 	headMillis int64
+	bytes      int
 	// fetched is behind the newest record fetched, end is up to where the
-	// broker had records for a reader then.
-	fetched, end int64
+	// broker had records for a reader then. piece is how many offsets came last.
+	fetched, end, piece int64
+	// ahead tells that no more is fetched for now.
+	ahead bool
 }
+
+func (q *queue) empty() bool { return q.next == len(q.records) }
+
+// lags reports whether nothing is here and the broker has more.
+func (q *queue) lags() bool { return q.empty() && q.fetched < q.end }
 
 // recordBytes is about what a record takes besides its key and value.
 const recordBytes = 200
 
 func sizeOf(r *kgo.Record) int { return recordBytes + len(r.Key) + len(r.Value) }
 
+func (b *inbox) queue(t event.Topic) *queue { return &b.queues[t-event.Grants] }
+
+// begin takes note of where a topic is read from and up to where the broker has
+// records of it.
+func (b *inbox) begin(t event.Topic, next, end int64) {
+	q := b.queue(t)
+	q.fetched, q.end = next, end
+}
+
 // saw takes note of up to where the broker has records of a topic.
-func (b *inbox) saw(t event.Topic, end int64) { b.queues[t-event.Grants].end = end }
+func (b *inbox) saw(t event.Topic, end int64) { b.queue(t).end = end }
 
 // lags reports whether a topic of which nothing is here has more at the
 // broker: what is here of the others may have been appended after it.
 func (b *inbox) lags() bool {
 	for i := range b.queues {
-		if q := &b.queues[i]; q.next == len(q.records) && q.fetched < q.end {
+		if b.queues[i].lags() {
 			return true
 		}
 	}
 	return false
+}
+
+// goOn waits no longer for topics that lag.
+func (b *inbox) goOn() {
+	for i := range b.queues {
+		if q := &b.queues[i]; q.lags() {
+			q.end = q.fetched
+		}
+	}
+}
+
+// balance finds the topics to leave alone while others lag: what was fetched of
+// them would only lie here. It tells which are new among them, and which are
+// not left alone any more. soon tells that a fetch of what was wanted so far
+// brings something, and doesn't wait at the broker for news.
+func (b *inbox) balance(room int) (left, wanted []event.Topic, soon bool) {
+	lags := b.lags()
+	for i := range b.queues {
+		q := &b.queues[i]
+		soon = soon || q.lags() && !q.ahead && q.piece > 0 && q.end-q.fetched > 2*q.piece
+		ahead := lags && (q.bytes > room || q.ahead && q.bytes > room/2)
+		if ahead == q.ahead {
+			continue
+		}
+		if q.ahead = ahead; ahead {
+			left = append(left, event.Grants+event.Topic(i))
+		} else {
+			wanted = append(wanted, event.Grants+event.Topic(i))
+		}
+	}
+	return left, wanted, soon
 }
 
 func (b *inbox) empty() bool { return b.count == 0 }
@@ -52,17 +100,18 @@ func (b *inbox) add(t event.Topic, records []*kgo.Record) {
 	if len(records) == 0 {
 		return
 	}
-	q := &b.queues[t-event.Grants]
-	if q.next == len(q.records) {
+	q := b.queue(t)
+	if q.empty() {
 		clear(q.records)
 		q.records, q.next = q.records[:0], 0
 		q.headMillis = records[0].Timestamp.UnixMilli()
 	}
 	q.records = append(q.records, records...)
-	q.fetched = records[len(records)-1].Offset + 1
+	fetched := records[len(records)-1].Offset + 1
+	q.piece, q.fetched = fetched-q.fetched, fetched
 	b.count += len(records)
 	for _, r := range records {
-		b.bytes += sizeOf(r)
+		q.bytes += sizeOf(r)
 	}
 }
 
@@ -71,7 +120,7 @@ func (b *inbox) peek() (event.Topic, *kgo.Record) {
 	first := -1
 	for i := range b.queues {
 		q := &b.queues[i]
-		if q.next < len(q.records) && (first < 0 || q.headMillis < b.queues[first].headMillis) {
+		if !q.empty() && (first < 0 || q.headMillis < b.queues[first].headMillis) {
 			first = i
 		}
 	}
@@ -81,14 +130,14 @@ func (b *inbox) peek() (event.Topic, *kgo.Record) {
 
 // drop takes away what peek showed, which nobody may use afterwards.
 func (b *inbox) drop(t event.Topic) {
-	q := &b.queues[t-event.Grants]
+	q := b.queue(t)
 	taken := q.records[q.next]
-	b.bytes -= sizeOf(taken)
+	q.bytes -= sizeOf(taken)
 	taken.Recycle()
 	q.records[q.next] = nil
 	q.next++
 	b.count--
-	if q.next < len(q.records) {
+	if !q.empty() {
 		q.headMillis = q.records[q.next].Timestamp.UnixMilli()
 	}
 }
@@ -99,5 +148,5 @@ func (b *inbox) reset() {
 		clear(b.queues[i].records)
 		b.queues[i] = queue{records: b.queues[i].records[:0]}
 	}
-	b.count, b.bytes = 0, 0
+	b.count = 0
 }

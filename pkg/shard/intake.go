@@ -79,7 +79,7 @@ func (s *Shard) fill() {
 // awaits reports whether records wait for older ones of another topic, which
 // the broker has and the client has not fetched yet: where there is a backlog,
 // a spend would be decided before the grants that were there long before it. It
-// waits neither long nor for ever more records.
+// doesn't wait long.
 func (s *Shard) awaits(now time.Time) bool {
 	if !s.inbox.lags() {
 		s.lagsSince = time.Time{}
@@ -88,7 +88,50 @@ func (s *Shard) awaits(now time.Time) bool {
 	if s.lagsSince.IsZero() {
 		s.lagsSince = now
 	}
-	return s.inbox.bytes < maxAwaitingBytes && now.Sub(s.lagsSince) < awaitWithin
+	if now.Sub(s.lagsSince) < awaitWithin {
+		return true
+	}
+	s.inbox.goOn()
+	s.lagsSince = time.Time{}
+	return false
+}
+
+// poll waits for records, but for those of topics that are far ahead of others.
+func (s *Shard) poll(ctx context.Context) (kgo.Fetches, error) {
+	left, wanted, soon := s.inbox.balance(s.cfg.hooks.aheadBytes)
+	if len(left) > 0 {
+		s.client.PauseFetchPartitions(s.partitionsOf(left))
+	}
+	if len(wanted) > 0 {
+		s.client.ResumeFetchPartitions(s.partitionsOf(wanted))
+		if !soon {
+			s.refetch(wanted)
+		}
+	}
+	fetches := s.client.PollFetches(ctx)
+	if fetches.IsClientClosed() {
+		return nil, errors.New("client closed under the shard")
+	}
+	return fetches, nil
+}
+
+// refetch ends the fetch under way, which might take until there is news of
+// other topics, so that the next one brings these.
+func (s *Shard) refetch(topics []event.Topic) {
+	offsets := make(map[string]map[int32]kgo.EpochOffset)
+	for _, t := range topics {
+		offsets[s.cfg.Names.Input(t)] = map[int32]kgo.EpochOffset{s.id: {Epoch: -1, Offset: s.inbox.queue(t).fetched}}
+	}
+	s.client.SetOffsets(offsets)
+}
+
+// partitionsOf are the shard's partitions of topics that it reads.
+func (s *Shard) partitionsOf(topics []event.Topic) map[string][]int32 {
+	partitions := make(map[string][]int32)
+	for _, t := range topics {
+		partitions[s.cfg.Names.Input(t)] = []int32{s.id}
+	}
+	return partitions
 }
 
 // take processes one record; false where it can't be taken now.
@@ -209,5 +252,8 @@ func (s *Shard) receive(fetches kgo.Fetches) error {
 			s.cfg.Metrics.lag.WithLabelValues(s.label, topic.String()).Set(float64(max(lag, 0)))
 		}
 	})
+	if !s.inbox.lags() {
+		s.lagsSince = time.Time{}
+	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"highwater/pkg/event"
 	"highwater/pkg/kafka"
 )
 
@@ -99,7 +100,8 @@ func (s *Shard) checkChangelog(ctx context.Context) error {
 	return nil
 }
 
-// checkPositions makes sure that what comes next is there.
+// checkPositions makes sure that what comes next is there, and takes note of how
+// much there is.
 func (s *Shard) checkPositions(ctx context.Context) error {
 	ends, err := kafka.HighWatermarks(ctx, s.client, s.id, s.reads[:]...)
 	if err != nil {
@@ -127,6 +129,7 @@ func (s *Shard) checkPositions(ctx context.Context) error {
 				Action:  sendAgain,
 			}
 		}
+		s.inbox.begin(event.Grants+event.Topic(i), *next, ends[name])
 	}
 	return nil
 }

@@ -183,6 +183,7 @@ func (s *Shard) readInputs() {
 		old[name] = []int32{s.id}
 		inputs[name] = map[int32]kgo.Offset{s.id: kgo.NewOffset().At(s.positions.Next(topic))}
 	}
+	s.client.ResumeFetchPartitions(old)
 	s.client.RemoveConsumePartitions(old)
 	s.client.AddConsumePartitions(inputs)
 }
