@@ -106,7 +106,7 @@ func (r *reader) readBalances(ctx context.Context) error {
 	r.said = make(map[string]said)
 	var decoder codec.Decoder
 	var b event.Balance
-	return readAll(ctx, r.Client, r.names.Output(kafka.Balances), r.Partitions, func(record *kgo.Record) error {
+	return readAll(ctx, r.Client, r.names.Output(kafka.Balances), r.Partitions, 0, func(record *kgo.Record) error {
 		if record.Attrs.IsControl() {
 			return nil
 		}

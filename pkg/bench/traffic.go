@@ -41,7 +41,7 @@ func (i *installation) readTraffic(ctx context.Context, s *stretch) (*Traffic, e
 	for _, output := range kafka.Outputs() {
 		topic := Topic{Topic: output.String(), Stored: over(float64(stored[i.names.Output(output)]), float64(all))}
 		var records, keys, bytes int64
-		err := readAll(ctx, i.Client, i.names.Output(output), partitions, func(r *kgo.Record) error {
+		err := readAll(ctx, i.Client, i.names.Output(output), partitions, s.millis(), func(r *kgo.Record) error {
 			if s.has(r) {
 				records++
 				keys += int64(len(r.Key))

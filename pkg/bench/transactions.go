@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"highwater/pkg/event"
@@ -106,7 +107,7 @@ func measured(transactions []transaction, opened map[int32]int64, total int64) (
 // that were written.
 func readTransactions(ctx context.Context, common []kgo.Opt, names kafka.Names, partitions int32) (all []transaction, rows []byte, err error) {
 	open := make(map[int32]*transaction)
-	err = readAll(ctx, common, names.Changelog(), partitions, func(record *kgo.Record) error {
+	err = readAll(ctx, common, names.Changelog(), partitions, 0, func(record *kgo.Record) error {
 		t := open[record.Partition]
 		if record.Attrs.IsControl() {
 			// Behind an aborted transaction's marker nothing is open.
@@ -144,6 +145,15 @@ func (s *stretch) has(r *kgo.Record) bool {
 	return ok && !r.Attrs.IsControl() && at >= begun[0]/millis && at <= begun[1]/millis
 }
 
+// millis is when the stretch's first transactions were begun.
+func (s *stretch) millis() int64 {
+	at := event.MaxTime
+	for _, begun := range s.begun {
+		at = min(at, begun[0])
+	}
+	return int64(at / (second / 1000))
+}
+
 // recordSize is what a record's producer gave: key, value and headers.
 func recordSize(r *kgo.Record) int64 {
 	n := len(r.Key) + len(r.Value)
@@ -159,6 +169,10 @@ func follow(common []kgo.Opt, topic string, partitions int32, from kgo.Offset) (
 	for p := range partitions {
 		offsets[p] = from
 	}
+	return followFrom(common, topic, offsets)
+}
+
+func followFrom(common []kgo.Opt, topic string, offsets map[int32]kgo.Offset) (*kgo.Client, error) {
 	client, err := kgo.NewClient(append(kafka.FollowerOptions(common), kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}))...)
 	if err != nil {
@@ -167,24 +181,42 @@ func follow(common []kgo.Opt, topic string, partitions int32, from kgo.Offset) (
 	return client, nil
 }
 
-// readAll hands out a topic's first partitions as they are now, markers too.
-func readAll(ctx context.Context, common []kgo.Opt, topic string, partitions int32, take func(*kgo.Record) error) error {
-	client, err := follow(common, topic, partitions, kgo.NewOffset().AtStart())
+// readAll hands out a topic's first partitions as they are now, markers too,
+// from the first record on whose time is millis or later.
+func readAll(ctx context.Context, common []kgo.Opt, topic string, partitions int32, millis int64, take func(*kgo.Record) error) error {
+	client, err := kgo.NewClient(common...)
 	if err != nil {
-		return err
+		return fmt.Errorf("make a client: %w", err)
 	}
 	defer client.Close()
+	from := make(map[int32]kgo.Offset, partitions)
 	missing := make(map[int32]int64, partitions) // ends that weren't reached
+	starts, err := kadm.NewClient(client).ListOffsetsAfterMilli(ctx, millis, topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("ask for offsets of %s: %w", topic, err)
+	}
 	for p := range partitions {
 		end, err := kafka.HighWatermark(ctx, client, topic, p)
 		if err != nil {
 			return err
 		}
-		if end > 0 {
+		if start, ok := starts.Lookup(topic, p); ok && start.Offset < end {
+			from[p] = kgo.NewOffset().At(start.Offset)
 			missing[p] = end
 		}
 	}
-	return each(ctx, client, silence, func(record *kgo.Record) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	reader, err := followFrom(common, topic, from)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	return each(ctx, reader, silence, func(record *kgo.Record) error {
 		if record.Offset+1 >= missing[record.Partition] {
 			delete(missing, record.Partition)
 		}
