@@ -53,7 +53,7 @@ func (e *Engine) book(u *user) *book {
 		return nil
 	}
 	b := &book{user: u}
-	if err := b.decode(string(row), &b.place); err != nil {
+	if _, _, err := b.decode(string(row), &b.place); err != nil {
 		e.fail(err)
 		return nil
 	}
@@ -215,7 +215,7 @@ func (e *Engine) commitBook(b *book) {
 	}
 	b.keep(func(t *tracked) bool { return t.state.Live() })
 	e.key = appendAccountKey(e.key[:0], b.user.id, "")
-	e.val = b.head.append(e.val[:0], b.place)
+	e.val = b.head.append(e.val[:0], b.place, nil, 0)
 	e.rows.Set(e.key, e.val)
 	e.resize(b.user)
 }

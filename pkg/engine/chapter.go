@@ -24,6 +24,9 @@ type sizes struct {
 	// a time. The agenda names about twice as many, and memory has as many of
 	// the windows; a transaction comes to that with what it touches.
 	piece int
+	// state is up to how many bytes a state may have that stands in its account's
+	// row.
+	state int
 }
 
 // chapterOps balances what is read of the chapter that a late event comes into
@@ -32,9 +35,12 @@ const chapterOps = 256
 
 const pieceRows = 1024
 
+// rowStateBytes: a larger state costs as much to read as what it saves.
+const rowStateBytes = 1 << 10
+
 func (s *sizes) fill() {
 	if *s == (sizes{}) {
-		*s = sizes{stride: timeline.Stride, chapter: chapterOps, volume: volumeChapters, keep: keepOps, piece: pieceRows}
+		*s = sizes{stride: timeline.Stride, chapter: chapterOps, volume: volumeChapters, keep: keepOps, piece: pieceRows, state: rowStateBytes}
 	}
 }
 

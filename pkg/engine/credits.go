@@ -385,9 +385,21 @@ func (e *Engine) commitAccount(a *account) {
 		a.sized = int32(cap(a.line.Ops))
 		e.resize(a.user)
 	}
+	// Who came into memory just now may leave it as he is.
+	e.writeHead(a, !a.known && e.isShort() && e.mayStand(a))
+}
+
+// writeHead writes an account's row, with its state if that may stand there.
+func (e *Engine) writeHead(a *account, stands bool) {
+	var state *ledger.Account
+	since := 0
+	if stands {
+		state, since = &a.line.Head, a.line.Since()
+	}
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0], a.place())
+	e.val = a.head.append(e.val[:0], a.place(), state, since)
 	e.rows.Set(e.key, e.val)
+	a.stands, a.known = stands, true
 }
 
 func (e *Engine) sayBalance(a *account) {

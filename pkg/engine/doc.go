@@ -43,6 +43,8 @@
 //   - I13: a chapter or volume is jumped only if walking it would publish
 //     nothing of it and change nothing but what its shift says. A volume's digest
 //     says no less than those of its chapters.
+//   - I14: a state in an account's row is that at the place which the row names,
+//     and nothing of the account is open there.
 //
 // # The way of an event on credits
 //
@@ -73,7 +75,12 @@
 //   - a name and a number for each user with operations that wait. This alone
 //     has no bound but that of what waits, [MaxWaiting] for each.
 //
-// # Chapters
+// # Accounts that leave memory
+//
+// Where memory is short, an account's row has its state as long as that is
+// small: when it is first written after the account came into memory, and when
+// the account leaves. Who needs only what comes next reads nothing else of it;
+// its past begins where its memory does.
 //
 // What leaves an account's memory is divided into chapters of some hundred
 // events (chapter.go), each with a row that holds a digest of what they did. A

@@ -46,8 +46,10 @@ type Engine struct {
 	windows      map[windowID]*openWindow
 	used, shared []*openWindow
 	openFrom     windowID
-	// forgotten tells that windows that aren't final may not be in memory.
+	// forgotten tells that windows that aren't final may not be in memory; there
+	// may be few enough once those up to fewerFrom are final.
 	forgotten bool
+	fewerFrom event.Time
 	// agenda is what happens next, up to its edge; ahead is what this
 	// transaction adds behind that, looked whose due rows it must see to.
 	agenda, ahead agenda

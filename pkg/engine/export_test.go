@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"highwater/pkg/event"
 	"highwater/pkg/ledger"
@@ -66,9 +67,10 @@ func (e *Engine) Unfound() string {
 
 // Small is a configuration in which little belongs together: events between
 // checkpoints, in a chapter, and of an account in memory, and chapters in a
-// volume; due rows of a piece.
-func (c Config) Small(stride, chapter, volume, keep, piece int) Config {
-	c.sizes = sizes{stride, chapter, volume, keep, piece}
+// volume; due rows of a piece; and states of so many bytes stand in the rows
+// of accounts.
+func (c Config) Small(stride, chapter, volume, keep, piece, state int) Config {
+	c.sizes = sizes{stride, chapter, volume, keep, piece, state}
 	return c
 }
 
@@ -84,10 +86,54 @@ func (e *Engine) headOf(user, asset string) (*head, error) {
 		return nil, nil
 	}
 	h := &head{}
-	if err := h.decode(string(row), &event.Place{}); err != nil {
+	if _, _, err := h.decode(string(row), &event.Place{}); err != nil {
 		return nil, err
 	}
 	return h, nil
+}
+
+// CheckStates is what I14 says of all accounts.
+func (e *Engine) CheckStates() error {
+	for row := (&rowList{rows: e.rows, from: []byte{keyAccount}, to: []byte{keyAccount + 1}, piece: firstPiece}); row.next(); {
+		user, asset, _ := strings.Cut(row.key[1:], "\x00")
+		var h head
+		var at event.Place
+		packed, since, err := h.decode(row.value, &at)
+		if err != nil || packed == "" {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		var line ledgerTimeline
+		var got, want ledger.Account
+		line.Start(event.Place{}, &ledger.Account{})
+		ops, checks := e.stretch(h.number, event.Place{}, nil, nil)
+		line.Resume(ops, nil)
+		line.StateAt(at, &want, &event.Result{})
+		if err := got.Decode(packed); err != nil {
+			return err
+		}
+		if line.Last() != at || !got.Equal(&want) {
+			return fmt.Errorf("I14: the row of %s of %s doesn't have the state that its events make", asset, user)
+		}
+		behind := len(ops)
+		if n := len(checks); n > 0 {
+			behind -= int(checks[n-1].Index)
+		}
+		if since < behind {
+			return fmt.Errorf("I14: the row of %s of %s says that %d events lie behind its last checkpoint, there are %d", asset, user, since, behind)
+		}
+	}
+	return nil
+}
+
+// WithoutStates is a configuration in which no state stands in an account's
+// row.
+func (c Config) WithoutStates() Config {
+	c.sizes.fill()
+	c.sizes.state = -1
+	return c
 }
 
 // CheckVolumes is what I12 says of volumes, for an account of this user.

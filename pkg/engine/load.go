@@ -31,6 +31,18 @@ func (e *Engine) loadLine(a *account) {
 	e.forget(a, e.spare(a))
 }
 
+// resume goes on with an account whose row has its state: its past stays where
+// it is.
+func (e *Engine) resume(a *account, place event.Place, row string, since int) {
+	state := &e.late.state
+	if err := state.Decode(row); err != nil {
+		e.fail(err)
+		return
+	}
+	a.line.Stride = int16(e.cfg.sizes.stride)
+	a.line.StartSince(since, place, state)
+}
+
 // openSettled makes room for the state before the first open op.
 func (e *Engine) openSettled(a *account) *ledger.Account {
 	if n := len(e.idle); a.settled == nil && n > 0 {

@@ -138,7 +138,8 @@ func (h *host) run(tx *gen.Transaction) (*oracle.Records, error) {
 	return &h.out.Records, h.commit()
 }
 
-// commit ends the transaction and looks whether everybody will be found.
+// commit ends the transaction and looks whether everybody will be found, and as
+// he is.
 func (h *host) commit() error {
 	if err := h.e.Commit(); err != nil {
 		return err
@@ -146,7 +147,7 @@ func (h *host) commit() error {
 	if who := h.e.Unfound(); who != "" {
 		return fmt.Errorf("I5: no due row brings %s", who)
 	}
-	return nil
+	return h.e.CheckStates()
 }
 
 func (h *host) process(a *oracle.Arrival) {

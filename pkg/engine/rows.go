@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"highwater/pkg/event"
+	"highwater/pkg/ledger"
 	"highwater/pkg/order"
 	"highwater/pkg/pack"
 )
@@ -16,12 +17,10 @@ const (
 	orderRowVersion = 1
 	useRowVersion   = 1
 
-	wideHeadRowVersion = 2
-	leftHeadRowVersion = 3
-	chapterRowVersion  = 1
+	chapterRowVersion = 1
 
 	windowRowVersion = 1
-	metaRowVersion   = 4
+	metaRowVersion   = 5
 )
 
 // Optional parts of an event row, in the order they stand in.
@@ -250,13 +249,22 @@ func readDecimal(r *pack.Reader) (d event.Decimal) {
 	return d
 }
 
+// Optional parts of an account's row, in the order they stand in.
+const (
+	hasPlace = 1 << iota
+	hasHigh
+	hasChapter
+	hasState
+)
+
 // head is what an account's row says, version 1:
 //
-//	version | number | has head byte, head's time, due byte, sequence, rank
-//	byte, id, sender | balance records | credited | debited
+//	version | parts byte | number | balance records | credited | debited
+//	| the parts whose bit is set: where what was said last stands
+//	| what credited is beyond 64 bits | where the last chapter ends
+//	| state: events since the last checkpoint, state
 //
-// Version 2 has after that what credited is beyond 64 bits, version 3 that and
-// where the last chapter ends.
+// A place is time, due byte, sequence, rank byte, id, sender.
 type head struct {
 	number  uint64
 	records int64
@@ -274,51 +282,68 @@ type head struct {
 // begins if it was made since the account was loaded.
 type lastChapter struct{ begin, end event.Place }
 
-func (h *head) append(b []byte, place event.Place) []byte {
-	version := byte(headRowVersion)
-	if h.last != nil {
-		version = leftHeadRowVersion
-	} else if h.creditedHigh > 0 {
-		version = wideHeadRowVersion
+// append makes the row, with the account's state so many events behind the last
+// checkpoint, or without where that is nil.
+func (h *head) append(b []byte, place event.Place, state *ledger.Account, since int) []byte {
+	parts := byte(0)
+	set := func(bit byte, on bool) {
+		if on {
+			parts |= bit
+		}
 	}
-	b = append(b, version)
+	set(hasPlace, place != (event.Place{}))
+	set(hasHigh, h.creditedHigh > 0)
+	set(hasChapter, h.last != nil)
+	set(hasState, state != nil)
+	b = append(b, headRowVersion, parts)
 	b = pack.Uint(b, h.number)
-	b = append(b, flag(place != (event.Place{})))
-	b = appendPlaceParts(b, place)
 	b = pack.Uint(b, uint64(h.records))
 	b = pack.Uint(b, h.credited)
 	b = pack.Uint(b, h.debited)
-	if version >= wideHeadRowVersion {
+	if parts&hasPlace != 0 {
+		b = appendPlaceParts(b, place)
+	}
+	if parts&hasHigh != 0 {
 		b = pack.Uint(b, h.creditedHigh)
 	}
-	if version >= leftHeadRowVersion {
+	if parts&hasChapter != 0 {
 		b = appendPlaceParts(b, h.last.end)
+	}
+	if parts&hasState != 0 {
+		b = pack.Uint(b, uint64(since))
+		b = state.AppendTo(b)
 	}
 	return b
 }
 
-func (h *head) decode(row string, place *event.Place) error {
+// decode reads the row but for the state, which is what is left of it: empty
+// where it isn't there.
+func (h *head) decode(row string, place *event.Place) (state string, since int, err error) {
 	r := pack.NewReader(row)
-	version := r.Byte()
-	if version < headRowVersion || version > leftHeadRowVersion {
-		return fmt.Errorf("account row of version %d: this program reads versions %d to %d", version, headRowVersion, leftHeadRowVersion)
+	if v := r.Byte(); v != headRowVersion {
+		return "", 0, fmt.Errorf("account row of version %d: this program reads version %d", v, headRowVersion)
 	}
+	parts := r.Byte()
 	h.number = r.Uint()
-	if said, at := r.Byte() == 1, readPlaceParts(&r); said {
-		*place = at
-	}
 	h.records = int64(r.Uint())
 	h.credited, h.debited = r.Uint(), r.Uint()
-	if version >= wideHeadRowVersion {
+	if parts&hasPlace != 0 {
+		*place = readPlaceParts(&r)
+	}
+	if parts&hasHigh != 0 {
 		h.creditedHigh = r.Uint()
 	}
-	if version >= leftHeadRowVersion {
+	if parts&hasChapter != 0 {
 		h.last = &lastChapter{end: readPlaceParts(&r)}
 	}
-	if err := r.Close(); err != nil {
-		return fmt.Errorf("account row: %w", err)
+	if parts&hasState != 0 {
+		since = int(r.Uint())
+		state = r.Rest()
 	}
-	return nil
+	if err := r.Close(); err != nil {
+		return "", 0, fmt.Errorf("account row: %w", err)
+	}
+	return state, since, nil
 }
 
 // append makes the row of what was taken of a spend or hold, version 1:

@@ -127,7 +127,7 @@ func (e *Engine) closeWindows() bool {
 	}
 	if closedTo > e.meta.finalTo {
 		e.meta.finalTo = closedTo
-		if e.forgotten {
+		if e.forgotten && closedTo > e.fewerFrom {
 			e.loadWindows()
 		}
 	}
@@ -150,8 +150,8 @@ func (e *Engine) endedWindows(closedTo event.Time) (ids []windowID) {
 	return ids
 }
 
-// loadWindows brings the windows that aren't final into memory, if they aren't
-// too many.
+// loadWindows brings the windows that aren't final into memory. If they are too
+// many it is worth a look again once half of those seen are final.
 func (e *Engine) loadWindows() {
 	open := map[windowID]*openWindow{}
 	for key, row := range e.rows.Scan(appendWindowKey(nil, e.meta.finalTo, ""), []byte{keyWindow + 1}) {
@@ -162,6 +162,9 @@ func (e *Engine) loadWindows() {
 		if !ok {
 			e.fail(errCorruptKey)
 			return
+		}
+		if len(open) <= e.cfg.sizes.piece/2 {
+			e.fewerFrom = id.start
 		}
 		w := &openWindow{id: id}
 		e.decodeWindow(w, row)

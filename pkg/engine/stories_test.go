@@ -93,7 +93,9 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	if err != nil {
 		d.Fatalf(t, "%v", err)
 	}
-	hosts := []*host{newHost(scenario.Config, noMemory), newHost(scenario.Config, allMemory), newHost(scenario.Config, recentMemory)}
+	hosts := []*host{newHost(scenario.Config, noMemory), newHost(scenario.Config, allMemory), newHost(scenario.Config, recentMemory), newHost(scenario.Config, noMemory)}
+	hosts[0].cfg = hosts[0].cfg.WithoutStates()
+	hosts[0].open()
 	s.fold = oracle.NewFold()
 	s.parts.Reset()
 	var out strings.Builder

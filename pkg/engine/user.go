@@ -49,6 +49,9 @@ type account struct {
 	// watermark cause. written: its row must be written in it.
 	cause            event.Time
 	touched, written bool
+	// stands: its row has its state. known: its row was written since it came
+	// into memory.
+	stands, known bool
 	// sized is the capacity for ops that was measured last.
 	sized int32
 }
@@ -213,14 +216,19 @@ func (e *Engine) account(u *user, asset string) *account {
 	}
 	a := e.addAccount(u, asset)
 	var place event.Place
-	if err := a.decode(string(row), &place); err != nil {
+	state, since, err := a.decode(string(row), &place)
+	if err != nil {
 		e.fail(err)
 	}
 	if place != (event.Place{}) && place.Due != event.AnEvent {
 		a.due = &place
 	}
 	e.loadPending(a)
-	e.loadLine(a)
+	if a.stands = state != ""; a.stands {
+		e.resume(a, place, state, since)
+	} else {
+		e.loadLine(a)
+	}
 	a.foundOnDisk(e.wake(a))
 	e.resize(u)
 	return a
@@ -235,6 +243,15 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 	a.line.Start(event.Place{}, &ledger.Account{})
 	return a
 }
+
+// mayStand reports whether an account's state may stand in its row, so that who
+// reads it needs no more: it is small, and nothing is open.
+func (e *Engine) mayStand(a *account) bool {
+	return a.due == nil && a.open == len(a.line.Ops) && a.line.Last() != (event.Place{}) && a.line.Head.Weight() <= e.cfg.sizes.state
+}
+
+// isShort reports whether accounts will soon have to leave memory.
+func (e *Engine) isShort() bool { return e.cached >= e.cfg.CacheBytes-e.cfg.CacheBytes/8 }
 
 // addAccount makes room for an account in memory.
 func (e *Engine) addAccount(u *user, asset string) *account {
@@ -369,6 +386,11 @@ func (e *Engine) evict() {
 			e.shrink(u)
 			e.hand++
 			continue
+		}
+		for a := &u.one; a != nil; a = a.next {
+			if a.user != nil && !a.stands && e.mayStand(a) {
+				e.writeHead(a, true)
+			}
 		}
 		last := len(e.clock) - 1
 		e.clock[e.hand] = e.clock[last]

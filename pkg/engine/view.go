@@ -76,7 +76,8 @@ func (v *View) Account(user, asset string) (Account, bool) {
 		return Account{}, false
 	}
 	a := Account{User: user, Asset: asset}
-	return a, v.ok(a.decode(string(row), &a.place))
+	_, _, err := a.decode(string(row), &a.place)
+	return a, v.ok(err)
 }
 
 // Accounts are all accounts of a user: orders first, then assets by name.
@@ -86,7 +87,7 @@ func (v *View) Accounts(user string) iter.Seq[Account] {
 		rows := v.read(prefix, behind(prefix), false)
 		for rows.next() {
 			a := Account{User: user, Asset: strings.Clone(rows.key[len(prefix):])}
-			if !v.ok(a.decode(rows.value, &a.place)) || !yield(a) {
+			if _, _, err := a.decode(rows.value, &a.place); !v.ok(err) || !yield(a) {
 				return
 			}
 		}

@@ -94,6 +94,13 @@ func (r *Reader) Count(minBytes int) int {
 	return int(n)
 }
 
+// Rest reads all that is left.
+func (r *Reader) Rest() string {
+	s := r.rest
+	r.rest = ""
+	return s
+}
+
 // Left is how many bytes have not been read.
 func (r *Reader) Left() int { return len(r.rest) }
 

@@ -98,6 +98,17 @@ func (t *Timeline[S, M]) Start(place event.Place, state *S) {
 	M(&t.Head).CopyFrom(state)
 }
 
+// Since is how many ops lie behind the last checkpoint that others know, or
+// will once it is Stored.
+func (t *Timeline[S, M]) Since() int { return len(t.Ops) - t.last() }
+
+// StartSince is Start behind so many ops since the last checkpoint that others
+// know.
+func (t *Timeline[S, M]) StartSince(ops int, place event.Place, state *S) {
+	t.Start(place, state)
+	t.base = int32(ops)
+}
+
 // Append adds an op behind everything, after Head has applied it. It may make
 // a checkpoint, which is then Changed.
 func (t *Timeline[S, M]) Append(op event.Placed) {
