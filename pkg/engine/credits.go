@@ -385,21 +385,23 @@ func (e *Engine) commitAccount(a *account) {
 		a.sized = int32(cap(a.line.Ops))
 		e.resize(a.user)
 	}
-	// Who came into memory just now may leave it as he is.
+	// Most of those who came into memory just now leave it as they are then. Who
+	// stays would have his state written again and again.
 	e.writeHead(a, !a.known && e.isShort() && e.mayStand(a))
 }
 
 // writeHead writes an account's row, with its state if that may stand there.
 func (e *Engine) writeHead(a *account, stands bool) {
-	var state *ledger.Account
-	since := 0
-	if stands {
-		state, since = &a.line.Head, a.line.Since()
+	if e.packed = e.packed[:0]; stands {
+		e.packed = a.line.Head.AppendTo(e.packed)
+		if len(e.packed) > e.cfg.sizes.state {
+			e.packed = e.packed[:0]
+		}
 	}
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0], a.place(), state, since)
+	e.val = a.head.append(e.val[:0], a.place(), e.packed, a.line.Since())
 	e.rows.Set(e.key, e.val)
-	a.stands, a.known = stands, true
+	a.stands, a.known = len(e.packed) > 0, true
 }
 
 func (e *Engine) sayBalance(a *account) {

@@ -7,9 +7,9 @@
 // identity, the decision about each event and what waits for one, the accounts
 // and order books kept in memory, and what is published in which order. What it
 // publishes is a pure function of (rows, records, clock): it never reads a
-// clock, never does I/O but through [Rows], and starts no goroutine. Which rows
-// it keeps beside that, checkpoints, chapters and volumes, depends on what was in
-// memory.
+// clock, never does I/O but through [Rows], and starts no goroutine. What it
+// keeps beside that, checkpoints, chapters, volumes, and states in accounts'
+// rows, depends on what was in memory.
 // It never knows Kafka, an encoding or a file.
 //
 // Invariants:
@@ -44,7 +44,7 @@
 //     nothing of it and change nothing but what its shift says. A volume's digest
 //     says no less than those of its chapters.
 //   - I14: a state in an account's row is that at the place which the row names,
-//     and nothing of the account is open there.
+//     that of an event; everything of the account is settled up to there.
 //
 // # The way of an event on credits
 //

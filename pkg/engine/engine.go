@@ -72,7 +72,7 @@ type Engine struct {
 	ready      bool
 	remittance event.Remittance
 	// Scratch memory.
-	key, key2, val []byte
+	key, key2, val, packed []byte
 	// name is the key of the event's name row.
 	name    []byte
 	result  event.Result

@@ -22,8 +22,8 @@ const (
 	// The value is number and place of what took the name, without an id that
 	// is the name.
 	NamePrefix
-	// keyAccount: user 0 asset -> number, head, totals. A user's orders have
-	// the empty asset.
+	// keyAccount: user 0 asset -> number, head, totals, mostly the state where
+	// memory is short. A user's orders have the empty asset.
 	keyAccount
 	// keyEvent: number place -> the placed event.
 	keyEvent

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"highwater/pkg/event"
 	"highwater/pkg/ledger"
@@ -37,8 +38,10 @@ func (e *Engine) resume(a *account, place event.Place, row string, since int) {
 	state := &e.late.state
 	if err := state.Decode(row); err != nil {
 		e.fail(err)
-		return
+		*state = ledger.Account{}
 	}
+	// They stay when grants that share the row's memory are gone.
+	place.ID, place.From = strings.Clone(place.ID), strings.Clone(place.From)
 	a.line.Stride = int16(e.cfg.sizes.stride)
 	a.line.StartSince(since, place, state)
 }

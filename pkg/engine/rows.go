@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"highwater/pkg/event"
-	"highwater/pkg/ledger"
 	"highwater/pkg/order"
 	"highwater/pkg/pack"
 )
@@ -283,8 +282,8 @@ type head struct {
 type lastChapter struct{ begin, end event.Place }
 
 // append makes the row, with the account's state so many events behind the last
-// checkpoint, or without where that is nil.
-func (h *head) append(b []byte, place event.Place, state *ledger.Account, since int) []byte {
+// checkpoint, or without where that is empty.
+func (h *head) append(b []byte, place event.Place, state []byte, since int) []byte {
 	parts := byte(0)
 	set := func(bit byte, on bool) {
 		if on {
@@ -294,7 +293,7 @@ func (h *head) append(b []byte, place event.Place, state *ledger.Account, since 
 	set(hasPlace, place != (event.Place{}))
 	set(hasHigh, h.creditedHigh > 0)
 	set(hasChapter, h.last != nil)
-	set(hasState, state != nil)
+	set(hasState, len(state) > 0)
 	b = append(b, headRowVersion, parts)
 	b = pack.Uint(b, h.number)
 	b = pack.Uint(b, uint64(h.records))
@@ -311,7 +310,7 @@ func (h *head) append(b []byte, place event.Place, state *ledger.Account, since 
 	}
 	if parts&hasState != 0 {
 		b = pack.Uint(b, uint64(since))
-		b = state.AppendTo(b)
+		b = append(b, state...)
 	}
 	return b
 }

@@ -217,7 +217,9 @@ func (e *Engine) commitWindows() {
 	e.used = e.used[:0]
 	if len(e.windows) > e.cfg.sizes.piece {
 		clear(e.windows)
-		e.forgotten = true
+		if !e.forgotten {
+			e.forgotten, e.fewerFrom = true, event.NoTime
+		}
 	}
 }
 

@@ -244,10 +244,10 @@ func (e *Engine) newAccount(u *user, asset string) *account {
 	return a
 }
 
-// mayStand reports whether an account's state may stand in its row, so that who
-// reads it needs no more: it is small, and nothing is open.
+// mayStand reports whether an account's state may stand in its row if it is
+// small, so that who reads it needs no more (I14).
 func (e *Engine) mayStand(a *account) bool {
-	return a.due == nil && a.open == len(a.line.Ops) && a.line.Last() != (event.Place{}) && a.line.Head.Weight() <= e.cfg.sizes.state
+	return a.due == nil && a.open == len(a.line.Ops) && a.line.Last() != (event.Place{}) && a.line.Head.Weight() <= 2*e.cfg.sizes.state
 }
 
 // isShort reports whether accounts will soon have to leave memory.
@@ -362,6 +362,11 @@ func (a *account) past() int {
 // it goes with the next Commit.
 func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
 
+// maxLeaving bounds the states that a transaction writes of accounts that leave
+// memory: where there is suddenly less room, many leave at once. Those of the
+// others are made from their past when they come back.
+const maxLeaving = 8192
+
 // evict forgets users until the rest fits. It goes round all of them like the
 // hand of a clock: who was needed since it last came by stays for one round
 // more, with what is recent. A transaction makes it go round once, so that an
@@ -372,7 +377,7 @@ func (e *Engine) evict() {
 		return
 	}
 	e.balanceMemory()
-	passes := len(e.clock)
+	passes, leaving := len(e.clock), maxLeaving
 	if e.cfg.CacheBytes == 0 {
 		passes *= 2 // who was needed goes at the second
 	}
@@ -387,9 +392,10 @@ func (e *Engine) evict() {
 			e.hand++
 			continue
 		}
-		for a := &u.one; a != nil; a = a.next {
+		for a := &u.one; a != nil && leaving > 0; a = a.next {
 			if a.user != nil && !a.stands && e.mayStand(a) {
 				e.writeHead(a, true)
+				leaving--
 			}
 		}
 		last := len(e.clock) - 1

@@ -99,12 +99,12 @@ type Processing struct {
 	// CacheBytes bounds the decoded accounts kept in memory, all shards together.
 	CacheBytes Bytes `name:"cache-bytes" default:"256MiB" min:"1MiB" help:"Memory for hot accounts, all shards of the process together."`
 	// BlockCacheBytes bounds the store's block cache, all shards together.
-	BlockCacheBytes Bytes `name:"block-cache-bytes" default:"128MiB" min:"1MiB" help:"Memory for blocks of the store, all shards of the process together."`
+	BlockCacheBytes Bytes `name:"block-cache-bytes" default:"192MiB" min:"1MiB" help:"Memory for blocks of the store, all shards of the process together."`
 }
 
 // storeBytes is what the shards' stores take beside their block cache, in a
 // process of some shards.
-const storeBytes = 128 << 20
+const storeBytes = 96 << 20
 
 // Validate refuses caches that leave no room for work.
 func (p Processing) Validate() error {

@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -92,20 +92,14 @@ func TestInboxLags(t *testing.T) {
 
 // A topic of which much is here is left alone while another one lags, until
 // half of it is taken or the other is nearly at its end.
-func TestInboxBalance(t *testing.T) {
+func TestInboxSteering(t *testing.T) {
 	const room = 10 * recordBytes
 	var b inbox
-	check := func(wantLeft, wantBack, wantSoon bool, when string) {
+	grants := []event.Topic{event.Grants}
+	check := func(want steering, when string) {
 		t.Helper()
-		left, back, soon := b.balance(room)
-		one := func(is bool) (topics []event.Topic) {
-			if is {
-				topics = []event.Topic{event.Grants}
-			}
-			return topics
-		}
-		if !slices.Equal(left, one(wantLeft)) || !slices.Equal(back, one(wantBack)) || soon != wantSoon {
-			t.Errorf("left alone are %v, wanted again %v, soon is %v where %s", left, back, soon, when)
+		if got := b.steer(room); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v instead of %+v where %s", got, want, when)
 		}
 	}
 	next := map[event.Topic]int64{}
@@ -125,26 +119,35 @@ func TestInboxBalance(t *testing.T) {
 	}
 	bring(event.Grants, 20, 100)
 	bring(event.Ledger, 5, 100)
-	check(false, false, false, "nothing lags")
+	check(steering{}, "nothing lags")
 	take(event.Ledger, 5)
-	check(true, false, true, "the ledger lags")
+	check(steering{pause: grants}, "the ledger lags")
 	take(event.Grants, 14)
-	check(false, false, true, "more than half of the room is still full")
+	check(steering{}, "more than half of the room is still full")
 	take(event.Grants, 1)
-	check(false, true, true, "half of it was taken")
+	check(steering{resume: grants}, "half of it was taken and the ledger has much more")
 	bring(event.Grants, 10, 100)
-	check(true, false, true, "there is too much again")
+	check(steering{pause: grants}, "there is too much again")
 	bring(event.Ledger, 85, 100)
 	take(event.Ledger, 85)
-	check(false, false, false, "the ledger is nearly at its end")
+	check(steering{}, "the ledger is nearly at its end")
 	bring(event.Ledger, 10, 100)
 	take(event.Ledger, 10)
-	check(false, true, false, "it is at its end")
-	bring(event.Ledger, 0, 200)
-	check(true, false, true, "it goes on")
+	check(steering{resume: grants, refetch: grants}, "it is at its end")
+	b.saw(event.Ledger, 200)
+	check(steering{pause: grants}, "it goes on")
+	take(event.Grants, 10)
+	check(steering{resume: grants}, "there is room again")
+	take(event.Grants, 5)
+	check(steering{}, "one poll brought no grants, which lag now")
+	check(steering{}, "a second one didn't either")
+	check(steering{refetch: grants}, "a third one didn't either")
+	check(steering{}, "they are being fetched")
+	bring(event.Grants, 15, 100)
+	check(steering{pause: grants}, "there is too much for the last time")
 	take(event.Grants, 15)
 	b.goOn()
-	check(false, true, false, "nobody waits for it, and the grants lag themselves")
+	check(steering{resume: grants, refetch: grants}, "nobody waits for the ledger")
 }
 
 // However far ahead a topic may be read, what was appended before is seen

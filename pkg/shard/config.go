@@ -74,7 +74,7 @@ const (
 	// another.
 	awaitWithin = 500 * time.Millisecond
 	// aheadBytes is from how much on a topic is left alone while others lag:
-	// some fetches' worth, for one that is under way when it is left is lost.
+	// some fetches' worth, for what is under way then is fetched again.
 	aheadBytes = 2 << 20
 	// landWithin bounds how long a graceful stop waits for the commit that is
 	// on its way.

@@ -25,8 +25,12 @@ type queue struct {
 	// fetched is behind the newest record fetched, end is up to where the
 	// broker had records for a reader then. piece is how many offsets came last.
 	fetched, end, piece int64
-	// ahead tells that no more is fetched for now.
+	// epoch is the leader's that appended the newest record fetched; -1 before.
+	epoch int32
+	// ahead tells that no more is fetched for now; polls how many have ended
+	// since that isn't so any more and brought nothing of it, 0 once one has.
 	ahead bool
+	polls int
 }
 
 func (q *queue) empty() bool { return q.next == len(q.records) }
@@ -45,7 +49,7 @@ func (b *inbox) queue(t event.Topic) *queue { return &b.queues[t-event.Grants] }
 // records of it.
 func (b *inbox) begin(t event.Topic, next, end int64) {
 	q := b.queue(t)
-	q.fetched, q.end = next, end
+	q.fetched, q.end, q.epoch = next, end, -1
 }
 
 // saw takes note of up to where the broker has records of a topic.
@@ -71,27 +75,54 @@ func (b *inbox) goOn() {
 	}
 }
 
-// balance finds the topics to leave alone while others lag: what was fetched of
-// them would only lie here. It tells which are new among them, and which are
-// not left alone any more. soon tells that a fetch of what was wanted so far
-// brings something, and doesn't wait at the broker for news.
-func (b *inbox) balance(room int) (left, wanted []event.Topic, soon bool) {
-	lags := b.lags()
-	for i := range b.queues {
-		q := &b.queues[i]
-		soon = soon || q.lags() && !q.ahead && q.piece > 0 && q.end-q.fetched > 2*q.piece
-		ahead := lags && (q.bytes > room || q.ahead && q.bytes > room/2)
-		if ahead == q.ahead {
-			continue
-		}
-		if q.ahead = ahead; ahead {
-			left = append(left, event.Grants+event.Topic(i))
-		} else {
-			wanted = append(wanted, event.Grants+event.Topic(i))
-		}
-	}
-	return left, wanted, soon
+// steering is what changes of which topics are fetched.
+type steering struct {
+	// pause are topics that are to be left alone, resume those that aren't any
+	// more.
+	pause, resume []event.Topic
+	// refetch are those for which a fetch without them must end: it might wait
+	// at the broker for news of others.
+	refetch []event.Topic
 }
+
+// steer leaves topics alone while others lag: what was fetched of them would
+// only lie here. It is called before each poll.
+func (b *inbox) steer(room int) (s steering) {
+	lags, soon := b.lags(), false
+	for i := range b.queues {
+		// The fetch under way brings the next piece, and may bring another one.
+		q := &b.queues[i]
+		soon = soon || q.lags() && !q.ahead && q.polls == 0 && q.piece > 0 && q.end-q.fetched > 2*q.piece
+	}
+	for i := range b.queues {
+		q, topic := &b.queues[i], event.Grants+event.Topic(i)
+		if q.polls > 0 {
+			q.polls++
+		}
+		ahead := lags && (q.bytes > room || q.ahead && q.bytes > room/2)
+		switch {
+		case ahead && !q.ahead:
+			s.pause = append(s.pause, topic)
+			q.polls = 0
+		case !ahead && q.ahead:
+			s.resume = append(s.resume, topic)
+			if q.polls = 1; !soon {
+				s.refetch = append(s.refetch, topic)
+				q.polls = 0
+			}
+		case q.polls > maxPollsWithout && q.lags():
+			// Another broker's fetches came instead.
+			s.refetch = append(s.refetch, topic)
+			q.polls = 0
+		}
+		q.ahead = ahead
+	}
+	return s
+}
+
+// maxPollsWithout: the first may bring what was fetched without a topic, the
+// second what was being fetched then.
+const maxPollsWithout = 3
 
 func (b *inbox) empty() bool { return b.count == 0 }
 
@@ -108,7 +139,8 @@ func (b *inbox) add(t event.Topic, records []*kgo.Record) {
 	}
 	q.records = append(q.records, records...)
 	fetched := records[len(records)-1].Offset + 1
-	q.piece, q.fetched = fetched-q.fetched, fetched
+	q.piece, q.fetched, q.epoch = fetched-q.fetched, fetched, records[len(records)-1].LeaderEpoch
+	q.polls = 0
 	b.count += len(records)
 	for _, r := range records {
 		q.bytes += sizeOf(r)

@@ -82,7 +82,6 @@ func (s *Shard) fill() {
 // doesn't wait long.
 func (s *Shard) awaits(now time.Time) bool {
 	if !s.inbox.lags() {
-		s.lagsSince = time.Time{}
 		return false
 	}
 	if s.lagsSince.IsZero() {
@@ -98,15 +97,15 @@ func (s *Shard) awaits(now time.Time) bool {
 
 // poll waits for records, but for those of topics that are far ahead of others.
 func (s *Shard) poll(ctx context.Context) (kgo.Fetches, error) {
-	left, wanted, soon := s.inbox.balance(s.cfg.hooks.aheadBytes)
-	if len(left) > 0 {
-		s.client.PauseFetchPartitions(s.partitionsOf(left))
+	change := s.inbox.steer(s.cfg.hooks.aheadBytes)
+	if len(change.pause) > 0 {
+		s.client.PauseFetchPartitions(s.partitionsOf(change.pause))
 	}
-	if len(wanted) > 0 {
-		s.client.ResumeFetchPartitions(s.partitionsOf(wanted))
-		if !soon {
-			s.refetch(wanted)
-		}
+	if len(change.resume) > 0 {
+		s.client.ResumeFetchPartitions(s.partitionsOf(change.resume))
+	}
+	if len(change.refetch) > 0 {
+		s.refetch(change.refetch)
 	}
 	fetches := s.client.PollFetches(ctx)
 	if fetches.IsClientClosed() {
@@ -115,12 +114,13 @@ func (s *Shard) poll(ctx context.Context) (kgo.Fetches, error) {
 	return fetches, nil
 }
 
-// refetch ends the fetch under way, which might take until there is news of
-// other topics, so that the next one brings these.
+// refetch ends the fetches under way, so that the next ones bring these topics.
+// It costs a connection to each broker.
 func (s *Shard) refetch(topics []event.Topic) {
 	offsets := make(map[string]map[int32]kgo.EpochOffset)
 	for _, t := range topics {
-		offsets[s.cfg.Names.Input(t)] = map[int32]kgo.EpochOffset{s.id: {Epoch: -1, Offset: s.inbox.queue(t).fetched}}
+		q := s.inbox.queue(t)
+		offsets[s.cfg.Names.Input(t)] = map[int32]kgo.EpochOffset{s.id: {Epoch: q.epoch, Offset: q.fetched}}
 	}
 	s.client.SetOffsets(offsets)
 }

@@ -158,6 +158,7 @@ func (s *Shard) restart(ctx context.Context) error {
 func (s *Shard) forget() error {
 	s.rows.Abort()
 	s.inbox.reset()
+	s.lagsSince = time.Time{}
 	s.open, s.flying, s.halt, s.registryErr = batch{}, nil, nil, nil
 	// A client may still hold what the outboxes before had.
 	s.idle = []*outbox{
@@ -183,8 +184,8 @@ func (s *Shard) readInputs() {
 		old[name] = []int32{s.id}
 		inputs[name] = map[int32]kgo.Offset{s.id: kgo.NewOffset().At(s.positions.Next(topic))}
 	}
-	s.client.ResumeFetchPartitions(old)
 	s.client.RemoveConsumePartitions(old)
+	s.client.ResumeFetchPartitions(old)
 	s.client.AddConsumePartitions(inputs)
 }
 

@@ -80,7 +80,7 @@ func (o *Options) pebble(s *Store, shared *Shared) *pebble.Options {
 		// files costs little where filters stand before most of them.
 		L0CompactionThreshold: 8,
 		L0StopWritesThreshold: 32,
-		LBaseMaxBytes:         128 << 20,
+		LBaseMaxBytes:         32 << 20,
 		MaxManifestFileSize:   16 << 20,
 		FlushDelayDeleteRange: flushDelay,
 		Logger:                logger{s},

@@ -49,7 +49,7 @@ type Timeline[S any, M Machine[S]] struct {
 	// changed tells that a checkpoint may be Changed.
 	changed bool
 	// base is how many ops before Checks[0] lie behind the last checkpoint that
-	// others know: more than none where Trim made Checks[0] of it.
+	// others know: more than none where Trim made Checks[0] of it, or StartSince.
 	base int32
 	// dropped are the places of checkpoints that were stored and are no more;
 	// nil mostly.

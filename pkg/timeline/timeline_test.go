@@ -159,6 +159,25 @@ func (d *driver) load(place event.Place) {
 	d.line.StateAt(d.end, &d.line.Head, &event.Result{})
 }
 
+// goOn makes the timeline anew from its newest state alone, if that is at an op.
+func (d *driver) goOn(t *rapid.T) {
+	if d.line.Last() != d.end {
+		return
+	}
+	most := len(d.all)
+	if n := len(d.stored); n > 0 {
+		most = len(behind(d.all, d.stored[n-1].place))
+	}
+	since := d.line.Since()
+	if since > most || since < len(d.line.Ops) && since != most {
+		t.Fatalf("%d ops lie behind the last checkpoint, not %d", since, most)
+	}
+	var head toy
+	head.CopyFrom(&d.line.Head)
+	d.line = timeline.Timeline[toy, *toy]{}
+	d.line.StartSince(since, d.end, &head)
+}
+
 // checkBefore is the place of the last checkpoint written before a place.
 func (d *driver) checkBefore(place event.Place) (at event.Place) {
 	for _, c := range d.stored {
@@ -355,7 +374,7 @@ func TestI1I2I4AgainstNaiveReplays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := newDriver()
 		for range rapid.IntRange(1, 25).Draw(t, "actions") {
-			switch rapid.IntRange(0, 10).Draw(t, "action") {
+			switch rapid.IntRange(0, 11).Draw(t, "action") {
 			case 0, 1, 2:
 				for range rapid.IntRange(1, 60).Draw(t, "appended") {
 					d.appendOp(t)
@@ -376,6 +395,9 @@ func TestI1I2I4AgainstNaiveReplays(t *testing.T) {
 			case 10:
 				d.commit(t)
 				d.load(event.EndOf(event.Time(rapid.IntRange(0, int(d.end.Time)).Draw(t, "load"))))
+			case 11:
+				d.commit(t)
+				d.goOn(t)
 			}
 			d.check(t)
 		}
