@@ -99,6 +99,14 @@ containers: ## Check the nested module for Docker; its test needs a daemon
 bench: ## Run the benchmarks that need no broker (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $$(go list ./... | grep -vE '$(BROKER)')
 
+.PHONY: pgo
+pgo: build ## Take the profile anew that the processor is built with, on a local Kafka broker
+	servers=$$($(KAFKA) start); export KAFKA_BOOTSTRAP_SERVERS=$${servers#*=}; mkdir -p build/pgo; \
+	for work in 'catch-up --settled=false' catch-up late-heavy; do \
+		build/bin/highwater bench --workload $$work --events 1000000 --verify=false --floor=false --profile "build/pgo/$${work// /}"; \
+	done; \
+	go tool pprof -proto build/pgo/*/processor-1.pprof > cmd/processor/default.pgo
+
 .PHONY: bench-kafka
 bench-kafka: build ## Measure the whole pipeline on a local Kafka broker (BENCHFLAGS)
 	servers=$$($(KAFKA) start); KAFKA_BOOTSTRAP_SERVERS=$${servers#*=} build/bin/highwater bench $(BENCHFLAGS)

@@ -52,6 +52,9 @@ const (
 	// latest. Each read after a new range goes through all ranges of the
 	// memtable; and a quiet shard's restart has less to read again.
 	flushDelay = 10 * time.Minute
+	// baseBytes is what the first level below level 0 may have: each compaction
+	// of level 0 writes all of it again (docs/decisions/0006).
+	baseBytes = 32 << 20
 	// ownCacheBytes and ownOpenFiles are the caches of a state without Shared.
 	ownCacheBytes = 8 << 20
 	ownOpenFiles  = 256
@@ -80,7 +83,7 @@ func (o *Options) pebble(s *Store, shared *Shared) *pebble.Options {
 		// files costs little where filters stand before most of them.
 		L0CompactionThreshold: 8,
 		L0StopWritesThreshold: 32,
-		LBaseMaxBytes:         32 << 20,
+		LBaseMaxBytes:         baseBytes,
 		MaxManifestFileSize:   16 << 20,
 		FlushDelayDeleteRange: flushDelay,
 		Logger:                logger{s},
