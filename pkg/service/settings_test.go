@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 		Topics:     Topics{Partitions: 4, ReplicationFactor: -1},
 		Time:       Time{AllowedLateness: 10 * time.Second, IdleTimeout: 5 * time.Second, IdlePolicy: "clock", FutureSkew: 5 * time.Minute},
 		Output:     Output{Settled: true, Format: "single-object", Compression: "none"},
-		Processing: Processing{UnknownSchema: "stop", MaxEventsPerTransaction: 5000, MaxBytesPerTransaction: 4 << 20, CommitInterval: time.Millisecond, MemoryBytes: 1 << 30, CacheBytes: 256 << 20, BlockCacheBytes: 128 << 20},
+		Processing: Processing{UnknownSchema: "stop", MaxEventsPerTransaction: 5000, MaxBytesPerTransaction: 4 << 20, CommitInterval: time.Millisecond, MemoryBytes: 1 << 30, CacheBytes: 256 << 20, BlockCacheBytes: 192 << 20},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080", ShutdownTimeout: 10 * time.Second},
 	}
 	if got != want {
@@ -132,7 +132,7 @@ func TestWrongUse(t *testing.T) {
 		{name: "a huge file", file: "#" + strings.Repeat("x", maxSettingsFileBytes), want: `is larger than 1MiB`},
 		{name: "application id", args: "--application-id=a/b", want: `application.id: want 1 to 100 of`},
 		{name: "application id, none", args: "--application-id=", want: `application.id: want 1 to 100 of`},
-		{name: "caches without room", args: "--cache-bytes=1GiB", want: `cache.bytes: want at most 576MiB, three quarters`},
+		{name: "caches without room", args: "--cache-bytes=1GiB", want: `cache.bytes: want at most 552MiB, three quarters`},
 		{name: "topic prefix", args: "--topic-prefix=a/", want: `topic.prefix: want at most 100 of`},
 		{name: "no copies", args: "--replication-factor=0", want: `replication.factor: want 1 or more`},
 		{name: "no port", args: "--bootstrap-servers=broker", want: `bootstrap.servers: want host:port, separated by commas, got "broker"`},

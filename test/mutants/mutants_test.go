@@ -35,6 +35,7 @@ const (
 	late        = "pkg/engine/late.go"
 	agenda      = "pkg/engine/agenda.go"
 	load        = "pkg/engine/load.go"
+	user        = "pkg/engine/user.go"
 	chapter     = "pkg/engine/chapter.go"
 	past        = "pkg/engine/past.go"
 	volume      = "pkg/engine/volume.go"
@@ -43,6 +44,12 @@ const (
 )
 
 var mutants = []mutant{
+	{"I14", "a state stands in the row of who isn't settled", user,
+		"a.due == nil && a.open == len(a.line.Ops) &&", "a.due == nil &&"},
+	{"I14", "a state stands in the row of who had something due", user,
+		"a.due == nil && a.open == len(a.line.Ops) &&", "a.open == len(a.line.Ops) &&"},
+	{"I14", "a state's row doesn't say how far the last checkpoint is", credits,
+		"e.packed, a.line.Since())", "e.packed, 0)"},
 	{"5", "a decision is taken back by a replay that finds too little", refund,
 		"r.Outcome = event.Accepted\n\tif op.Kind == event.Transfer", "r.Outcome = event.Accepted\n\tif a.available < int64(op.Amount) {\n\t\tr.Outcome = event.Rejected\n\t\treturn\n\t}\n\tif op.Kind == event.Transfer"},
 	{"5", "what is left is counted only over what stands before", conditional,
