@@ -35,7 +35,8 @@ const chapterOps = 256
 
 const pieceRows = 1024
 
-// rowStateBytes: a larger state costs as much to read as what it saves.
+// rowStateBytes bounds what it costs to leave memory. Most who leave have a few
+// grants.
 const rowStateBytes = 1 << 10
 
 func (s *sizes) fill() {

@@ -387,7 +387,7 @@ func (e *Engine) commitAccount(a *account) {
 	}
 	// Most of those who came into memory just now leave it as they are then. Who
 	// stays would have his state written again and again.
-	e.writeHead(a, !a.known && e.isShort() && e.mayStand(a))
+	e.writeHead(a, !a.known && e.isNearlyFull() && e.mayStand(a))
 }
 
 // writeHead writes an account's row, with its state if that may stand there.

@@ -250,8 +250,8 @@ func (e *Engine) mayStand(a *account) bool {
 	return a.due == nil && a.open == len(a.line.Ops) && a.line.Last() != (event.Place{}) && a.line.Head.Weight() <= 2*e.cfg.sizes.state
 }
 
-// isShort reports whether accounts will soon have to leave memory.
-func (e *Engine) isShort() bool { return e.cached >= e.cfg.CacheBytes-e.cfg.CacheBytes/8 }
+// isNearlyFull reports whether accounts will soon have to leave memory.
+func (e *Engine) isNearlyFull() bool { return e.cached >= e.cfg.CacheBytes-e.cfg.CacheBytes/8 }
 
 // addAccount makes room for an account in memory.
 func (e *Engine) addAccount(u *user, asset string) *account {

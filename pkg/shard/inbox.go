@@ -27,8 +27,9 @@ type queue struct {
 	fetched, end, piece int64
 	// epoch is the leader's that appended the newest record fetched; -1 before.
 	epoch int32
-	// ahead tells that no more is fetched for now; polls how many have ended
-	// since that isn't so any more and brought nothing of it, 0 once one has.
+	// ahead tells that no more is fetched for now; polls counts those begun since
+	// that isn't so any more, 0 once one brought something or a refetch was asked
+	// for.
 	ahead bool
 	polls int
 }
