@@ -122,7 +122,7 @@ func (in *installation) awaitReady(p *process, url string) {
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
-	for !isReady(ctx, url) {
+	for !isOK(ctx, url+"/readyz") {
 		select {
 		case <-ctx.Done():
 			in.t.Fatalf("%s isn't ready after %s", p.name, endWithin)
@@ -133,8 +133,23 @@ func (in *installation) awaitReady(p *process, url string) {
 	}
 }
 
-func isReady(ctx context.Context, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
+// awaitCurrent waits until a query service's replicas have all that is
+// committed now.
+func (in *installation) awaitCurrent(query string) {
+	in.t.Helper()
+	ctx, cancel := context.WithTimeout(in.t.Context(), endWithin)
+	defer cancel()
+	// The service waits itself; 503 says for how long it has.
+	for !isOK(ctx, query+"/v1/orders?current=true&limit=1") {
+		if ctx.Err() != nil {
+			in.t.Fatalf("the query service lacks something that was committed %s ago", endWithin)
+		}
+		wait(in.t, 50*time.Millisecond)
+	}
+}
+
+func isOK(ctx context.Context, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return false
 	}

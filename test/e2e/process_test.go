@@ -17,7 +17,7 @@ const (
 	// endWithin bounds how long a process may take to end once it should.
 	endWithin = time.Minute
 	// shownBytes is how much of a log's end is shown.
-	shownBytes = 8 << 10
+	shownBytes = 3 << 10
 )
 
 // binaries are built once for all tests.

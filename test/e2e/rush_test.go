@@ -146,6 +146,7 @@ func (in *installation) spentUp(t *testing.T, n *news, query, user string) {
 	if len(outcomes) != 2 || outcomes["accepted "] != covered || outcomes["rejected insufficient_funds"] != rush-covered {
 		t.Errorf("the entries say %v", outcomes)
 	}
+	in.awaitCurrent(query)
 	if left, err := balanceAt(t.Context(), query, oracle.AccountName{User: user, Asset: event.DefaultAsset}, newest); err != nil || left != (event.Balances{}) {
 		t.Errorf("what is left is %+v (%v)", left, err)
 	}

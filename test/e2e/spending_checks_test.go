@@ -75,7 +75,11 @@ func (s *spending) explain(seen map[eventOf]int64, query string, seed uint64) {
 	refused := 0
 	for i, user := range s.users {
 		t.Logf("%s: %s: %s", user, results[i], tally(histories[i]))
-		if results[i] != porcupine.Ok {
+		switch results[i] {
+		case porcupine.Ok:
+		case porcupine.Unknown:
+			t.Errorf("no order that explains what happened to %s was found within %s: %s", user, explainedWithin, s.keep(user, histories[i]))
+		default:
 			t.Errorf("no order explains what happened to %s: %s", user, s.keep(user, histories[i]))
 		}
 		refused += s.spoil(user, histories[i], seed)
@@ -314,11 +318,14 @@ func (s *spending) conserved(said *published, query string) {
 			t.Errorf("%s/%s isn't conserved: %s", name.User, name.Asset, p)
 		}
 		received[name.Asset] += p.received
-		steps := said.fold.Steps(name.User, name.Asset)
-		last := steps[len(steps)-1]
+		// Where nothing was accepted, there is no step.
+		var last event.Balances
+		if steps := said.fold.Steps(name.User, name.Asset); len(steps) > 0 {
+			last = steps[len(steps)-1].Balances
+		}
 		want := event.Balances{Balance: p.available, Held: p.held}
-		if last.Balances != want {
-			t.Errorf("%s/%s: the entries add up to %+v, but the balance is %+v", name.User, name.Asset, want, last.Balances)
+		if last != want {
+			t.Errorf("%s/%s: the entries add up to %+v, but the balance is %+v", name.User, name.Asset, want, last)
 		}
 		newest, _ := said.fold.Newest(name.User, name.Asset)
 		if got, err := balanceAt(t.Context(), query, name, newest); err != nil || got != want {

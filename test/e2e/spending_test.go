@@ -162,6 +162,7 @@ func TestSpendingWhileProcessorsAreKilled(t *testing.T) {
 
 	seen := news.await(t, s.events())
 	said := in.published(news)
+	in.awaitCurrent(query)
 	s.explain(seen, query, seed)
 	s.compare(said)
 	s.askAgain(ingests, said, seed)
