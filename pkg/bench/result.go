@@ -196,6 +196,7 @@ func (r *RunResult) figures() []Figure {
 		for _, o := range append(slices.Clone(t.Outputs), t.Changelog) {
 			if o.Records > 0 {
 				all.add(o.Bytes, "B/event", "to Kafka, %s", o.Topic)
+				all.add(o.Stored, "B/event", "stored in Kafka, %s", o.Topic)
 			}
 		}
 		all.add(t.Bytes, "B/event", "to Kafka")

@@ -62,6 +62,8 @@ const (
 const (
 	// maxBatchAge bounds the time a batch grows while nothing holds it back.
 	maxBatchAge = 50 * time.Millisecond
+	// maxBacklogAge bounds it where a backlog of a batch and more waits.
+	maxBacklogAge = time.Second
 	// tickEvery is how often an idle shard asks the engine whether the time
 	// has something to say.
 	tickEvery = 100 * time.Millisecond

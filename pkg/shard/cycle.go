@@ -76,7 +76,9 @@ func (s *Shard) nextDue() (due time.Time, ok bool) {
 	switch {
 	case s.flying != nil:
 		return time.Time{}, false
-	case s.open.isOpen() || s.engine.Busy():
+	case s.open.isOpen():
+		return s.leavesAt(time.Now()), true
+	case s.engine.Busy():
 		return s.readyAt, true
 	case !s.inbox.empty() && s.awaits(time.Now()):
 		return s.lagsSince.Add(awaitWithin), true
@@ -94,11 +96,30 @@ func (s *Shard) isFull() bool {
 		b.out.size >= 4*s.cfg.MaxBytes || s.rows.Size() >= 4*s.cfg.MaxBytes)
 }
 
-// mayGo reports whether the batch may leave now: nothing flies, the pace
-// allows it, and waiting would bring nothing or has taken long enough.
+// mayGo reports whether the batch may leave now.
 func (s *Shard) mayGo(now time.Time) bool {
-	return s.flying == nil && s.open.isOpen() && !now.Before(s.readyAt) &&
-		(s.inbox.empty() || s.awaits(now) || s.isFull() || s.halt != nil || now.Before(s.heldUntil) || now.Sub(s.open.begun) >= maxBatchAge)
+	return s.flying == nil && s.open.isOpen() && !now.Before(s.leavesAt(now))
+}
+
+// leavesAt is when the open batch leaves as things are: when the pace allows it,
+// if waiting would bring nothing, and else when that has taken long enough.
+// Where as much waits as another batch takes, what a transaction costs is better
+// paid once for many. REQUIRES: a batch is open.
+func (s *Shard) leavesAt(now time.Time) time.Time {
+	if s.isFull() || s.halt != nil || now.Before(s.heldUntil) {
+		return s.readyAt
+	}
+	age := maxBatchAge
+	switch {
+	case s.inbox.backlog() >= int64(s.cfg.MaxEvents):
+		age = maxBacklogAge
+	case s.inbox.empty() || s.awaits(now):
+		return s.readyAt
+	}
+	if grown := s.open.begun.Add(age); grown.After(s.readyAt) {
+		return grown
+	}
+	return s.readyAt
 }
 
 // isTick reports whether the time may have something to say.

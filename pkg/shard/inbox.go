@@ -67,6 +67,17 @@ func (b *inbox) lags() bool {
 	return false
 }
 
+// backlog is how many records wait, here and at the broker as far as that is
+// known; offsets without a record, such as markers, count as well.
+func (b *inbox) backlog() int64 {
+	n := int64(b.count)
+	for i := range b.queues {
+		q := &b.queues[i]
+		n += max(q.end-q.fetched, 0)
+	}
+	return n
+}
+
 // goOn waits no longer for topics that lag.
 func (b *inbox) goOn() {
 	for i := range b.queues {
