@@ -18,18 +18,30 @@ const (
 	earliestOffset = -2
 )
 
+// Isolation levels of ListOffsets.
+const (
+	readUncommitted = 0
+	readCommitted   = 1
+)
+
 // HighWatermarks are the ends of one partition of each topic, as far as
 // written by anybody: what is committed, aborted or still open lies below.
 // Reading what was committed is complete once the reader's position is there;
 // the last stable offset lags behind for some milliseconds after a commit.
 func HighWatermarks(ctx context.Context, client *kgo.Client, partition int32, topics ...string) (map[string]int64, error) {
-	return listOffsets(ctx, client, latestOffset, partition, topics)
+	return listOffsets(ctx, client, readUncommitted, latestOffset, partition, topics)
+}
+
+// LastStableOffsets are up to where a reader of what is committed gets
+// something now: before the first transaction that is still open.
+func LastStableOffsets(ctx context.Context, client *kgo.Client, partition int32, topics ...string) (map[string]int64, error) {
+	return listOffsets(ctx, client, readCommitted, latestOffset, partition, topics)
 }
 
 // StartOffsets are the first offsets that are still there, of one partition of
 // each topic.
 func StartOffsets(ctx context.Context, client *kgo.Client, partition int32, topics ...string) (map[string]int64, error) {
-	return listOffsets(ctx, client, earliestOffset, partition, topics)
+	return listOffsets(ctx, client, readUncommitted, earliestOffset, partition, topics)
 }
 
 // HighWatermark is the end of one partition; see [HighWatermarks].
@@ -38,10 +50,10 @@ func HighWatermark(ctx context.Context, client *kgo.Client, topic string, partit
 	return ends[topic], err
 }
 
-func listOffsets(ctx context.Context, client *kgo.Client, at int64, partition int32, topics []string) (map[string]int64, error) {
+func listOffsets(ctx context.Context, client *kgo.Client, isolation int8, at int64, partition int32, topics []string) (map[string]int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
-	req.IsolationLevel = 0 // read uncommitted: the high watermark, not the last stable offset
+	req.IsolationLevel = isolation
 	for _, name := range topics {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
 		p.Partition = partition

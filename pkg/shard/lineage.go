@@ -111,6 +111,11 @@ func (s *Shard) checkPositions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What lies behind an open transaction can't be waited for.
+	readable, err := kafka.LastStableOffsets(ctx, s.client, s.id, s.reads[:]...)
+	if err != nil {
+		return err
+	}
 	isNew := s.store.Meta().Seq == 0
 	for i, name := range s.reads {
 		next := &s.positions[i]
@@ -129,7 +134,7 @@ func (s *Shard) checkPositions(ctx context.Context) error {
 				Action:  sendAgain,
 			}
 		}
-		s.inbox.begin(event.Grants+event.Topic(i), *next, ends[name])
+		s.inbox.begin(event.Grants+event.Topic(i), *next, readable[name])
 	}
 	return nil
 }
