@@ -24,21 +24,22 @@ func (e *Engine) findParent(u *user, id string) (p parent) {
 	if !ok {
 		return p
 	}
-	where := whereOf(value, id)
-	key, row, ok := e.eventRow(where)
+	key, row, ok := e.eventNamed(value, id)
 	if !ok {
 		e.fail(errCorruptKey)
 		return p
 	}
-	p.number = numberOf([]byte(where))
+	p.number = numberOf(key[1:])
 	p.found = e.readEvent(key, row, &p.op, &p.extra)
 	return p
 }
 
-// eventRow reads the row of the event that a name's value tells the place of,
+// eventNamed reads the row of the event that a name's value tells the place of,
 // decided or waiting.
-func (e *Engine) eventRow(where string) (key, row []byte, ok bool) {
-	key = append([]byte{keyEvent}, where...)
+func (e *Engine) eventNamed(value []byte, id string) (key, row []byte, ok bool) {
+	if key, ok = keyNamed(value, id); !ok {
+		return nil, nil, false
+	}
 	if row, ok = e.rows.Get(key); ok {
 		return key, row, true
 	}

@@ -23,8 +23,7 @@ func (e *Engine) recall(u *user, ev *event.Event) (known, same bool) {
 	if !ok {
 		return false, false
 	}
-	where := whereOf(value, ev.ID) // value is gone with the next read
-	key, row, ok := e.eventRow(where)
+	key, row, ok := e.eventNamed(value, ev.ID)
 	if !ok {
 		e.fail(errCorruptKey)
 		return true, false
@@ -207,9 +206,9 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 // decideRevoke finds out whether the grant that a revoke names is known.
 func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
 	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref(), e.key2)
-	where, found := e.rows.Get(e.key)
+	value, found := e.rows.Get(e.key)
 	switch {
-	case found && numberOf(where) == a.number, !found && e.knowsRestored(u, a, op.Ref()):
+	case found && numberNamed(value) == a.number, !found && e.knowsRestored(u, a, op.Ref()):
 		op.Marks |= event.KnownMark
 	case !found:
 		by, timeOut := restoredBy(op.Ref())

@@ -17,23 +17,28 @@ const correctionRowVersion = 1
 func (e *Engine) keepCorrection(c *event.Correction, number uint64) {
 	e.key = binary.BigEndian.AppendUint64(appendNumbered(e.key[:0], keyCorrection, number), uint64(c.Seq))
 	b := append(e.val[:0], correctionRowVersion)
+	b = pack.Uint(b, uint64(c.CommittedAt))
 	b = pack.String(b, c.Cause.EventID)
 	b = append(b, byte(c.Cause.Kind), flag(c.AfterFinal))
-	b = pack.Uint(b, uint64(c.Cause.OccurredAt))
+	late := c.Cause.OccurredAt
+	b = pack.Uint(b, uint64(late))
 	b = pack.Uint(b, uint64(c.Cause.Input.Offset))
 	if c.Cause.Kind == event.Received {
 		b = pack.Uint(b, uint64(c.Cause.Input.Partition))
 	}
 	b = pack.Uint(b, uint64(c.Cause.LateBy))
-	b = pack.Uint(b, uint64(c.Watermark))
-	b = pack.Uint(b, uint64(c.CommittedAt))
+	b = pack.Int(b, int64(c.Watermark-late))
 	b = pack.Uint(b, uint64(c.Part))
 	b = pack.Uint(b, uint64(c.Parts))
 	b = pack.Uint(b, uint64(len(c.Changes)))
 	for i := range c.Changes {
 		s := &c.Changes[i]
-		b = pack.Uint(b, uint64(s.From))
-		b = pack.Uint(b, uint64(s.To+1))
+		b = pack.Int(b, int64(s.From-late))
+		if s.To == event.NoTime {
+			b = pack.Uint(b, 0)
+		} else {
+			b = pack.Uint(b, uint64(s.To-s.From)+1)
+		}
 		b = pack.Int(b, s.Balance)
 		b = pack.Int(b, s.Held)
 		b = pack.Int(b, s.Debt)
@@ -43,7 +48,7 @@ func (e *Engine) keepCorrection(c *event.Correction, number uint64) {
 		n := &c.Entries[i]
 		b = pack.String(b, n.EventID)
 		b = append(b, byte(n.Kind))
-		b = pack.Uint(b, uint64(n.EffectiveAt))
+		b = pack.Int(b, int64(n.EffectiveAt-late))
 		b = appendResult(b, n.Before)
 		b = appendResult(b, n.After)
 	}
@@ -57,25 +62,29 @@ func decodeCorrection(row string, c *event.Correction) error {
 	if v := r.Byte(); v != correctionRowVersion {
 		return fmt.Errorf("correction row of version %d: this program reads version %d", v, correctionRowVersion)
 	}
+	c.CommittedAt = event.Time(r.Uint())
 	c.Cause.EventID = r.String()
 	c.Cause.Kind = event.Kind(r.Byte())
 	c.AfterFinal = r.Byte() == 1
-	c.Cause.OccurredAt = event.Time(r.Uint())
+	late := event.Time(r.Uint())
+	c.Cause.OccurredAt = late
 	c.Cause.Input.Offset = int64(r.Uint())
 	if c.Cause.Kind == event.Received {
 		c.Cause.Input.Partition = int32(r.Uint())
 	}
 	c.Cause.LateBy = int64(r.Uint())
-	c.Watermark = event.Time(r.Uint())
-	c.CommittedAt = event.Time(r.Uint())
+	c.Watermark = late + event.Time(r.Int())
 	c.Part, c.Parts = int32(r.Uint()), int32(r.Uint())
 	for range r.Count(5) {
-		s := event.Stretch{From: event.Time(r.Uint()), To: event.Time(r.Uint()) - 1}
+		s := event.Stretch{From: late + event.Time(r.Int()), To: event.NoTime}
+		if n := r.Uint(); n > 0 {
+			s.To = s.From + event.Time(n-1)
+		}
 		s.Balance, s.Held, s.Debt = r.Int(), r.Int(), r.Int()
 		c.Changes = append(c.Changes, s)
 	}
 	for range r.Count(5) {
-		n := event.EntryChange{EventID: r.String(), Kind: event.Kind(r.Byte()), EffectiveAt: event.Time(r.Uint())}
+		n := event.EntryChange{EventID: r.String(), Kind: event.Kind(r.Byte()), EffectiveAt: late + event.Time(r.Int())}
 		n.Before, n.After = readResult(&r), readResult(&r)
 		c.Entries = append(c.Entries, n)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"highwater/pkg/event"
+	"highwater/pkg/pack"
 )
 
 // Rows by the first byte of their key. Account numbers take five bytes,
@@ -19,8 +20,7 @@ const (
 	// NamePrefix is the first byte of the rows by name: event ids, grant ids
 	// and revokes that wait for their grant. Nearly every event asks for
 	// a name that isn't there.
-	// The value is number and place of what took the name, without an id that
-	// is the name.
+	// The value is number and place of what took the name.
 	NamePrefix
 	// keyAccount: user 0 asset -> number, head, totals, mostly the state where
 	// memory is short. A user's orders have the empty asset.
@@ -92,12 +92,15 @@ func numberOf(b []byte) uint64 {
 	return uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
 }
 
+// usualSequence is that of nearly all events, 0, in a key.
+const usualSequence = "\x80"
+
 // appendSequence keeps the order of signed numbers; nearly all are 0 and take
 // one byte.
 func appendSequence(b []byte, s int64) []byte {
 	switch {
 	case s == 0:
-		return append(b, 0x80)
+		return append(b, usualSequence...)
 	case s > 0:
 		return binary.BigEndian.AppendUint64(append(b, 0x81), uint64(s))
 	}
@@ -106,7 +109,7 @@ func appendSequence(b []byte, s int64) []byte {
 
 // sequenceBytes is how long a sequence is that begins with tag.
 func sequenceBytes(tag byte) int {
-	if tag == 0x80 {
+	if tag == usualSequence[0] {
 		return 1
 	}
 	return 9
@@ -193,23 +196,44 @@ func appendName(b []byte, what byte, user, id string, scratch []byte) []byte {
 }
 
 // appendNamed appends the value of a name row: number and place of what took
-// the name. Where that is an event of this id, the id is left out.
+// the name, as pack's parts and short, since nearly every event has one:
+//
+//	number | time and rank | where it isn't just an event of this id:
+//	sequence, id, 0, sender
 func appendNamed(b []byte, id string, number uint64, p event.Place) []byte {
-	b = appendPlace(appendNumber(b, number), p)
-	if p.ID == id && p.From == "" {
-		b = b[:len(b)-len(id)-1]
+	b = pack.Uint(b, number)
+	b = pack.Uint(b, uint64(p.Time)<<rankBits|uint64(p.Rank))
+	if p.ID == id && p.From == "" && p.Sequence == 0 {
+		return b
 	}
-	return b
+	b = append(appendSequence(b, p.Sequence), p.ID...)
+	return append(append(b, 0), p.From...)
 }
 
-// whereOf is number and place out of a name's value, as keys of events have
-// them.
-func whereOf(value []byte, id string) string {
-	const timeBytes, rankBytes = 8, 1
-	if tag := numberBytes + timeBytes; len(value) > tag && len(value) == tag+sequenceBytes(value[tag])+rankBytes {
-		return string(value) + id + "\x00"
+// rankBits are more than any rank of a kind takes; times leave six.
+const rankBits = 4
+
+// keyNamed is the key of the event that a name's value tells the place of.
+func keyNamed(value []byte, id string) (key []byte, ok bool) {
+	r := pack.NewReader(string(value))
+	number, at := r.Uint(), r.Uint()
+	rest := r.Rest()
+	if rest == "" {
+		rest = usualSequence + id + "\x00"
 	}
-	return string(value)
+	n := sequenceBytes(rest[0])
+	if r.Failed() || len(rest) < n {
+		return nil, false
+	}
+	key = binary.BigEndian.AppendUint64(appendNumbered(nil, keyEvent, number), at>>rankBits)
+	key = append(append(key, rest[:n]...), byte(at&(1<<rankBits-1)))
+	return append(key, rest[n:]...), true
+}
+
+// numberNamed is the number in a name's value.
+func numberNamed(value []byte) uint64 {
+	r := pack.NewReader(string(value))
+	return r.Uint()
 }
 
 func appendAccountKey(b []byte, user, asset string) []byte {

@@ -212,15 +212,12 @@ func (v *View) named(what byte, user, id string) (number uint64, place event.Pla
 	if !ok {
 		return 0, event.Place{}, false
 	}
-	if len(value) < numberBytes {
-		return 0, event.Place{}, v.ok(errCorruptKey)
+	if key, ok := keyNamed(value, id); ok {
+		if place, ok = placeIn(string(key[1+numberBytes:])); ok {
+			return numberOf(key[1:]), place, true
+		}
 	}
-	where := whereOf(value, id)
-	number = numberOf(value)
-	if place, ok = placeIn(where[numberBytes:]); !ok {
-		return 0, event.Place{}, v.ok(errCorruptKey)
-	}
-	return number, place, true
+	return 0, event.Place{}, v.ok(errCorruptKey)
 }
 
 // eventsTo is the key behind an account's events at or before a place.
