@@ -191,6 +191,15 @@ func history(rng *rand.Rand, calls int) []porcupine.Operation {
 	return append(ops, readAfter(ops, left(ops)))
 }
 
+// asTheyStand is the order in which a history is written down: here, that of
+// processing.
+func asTheyStand(ops []porcupine.Operation) (order []int) {
+	for id := range ops {
+		order = append(order, id)
+	}
+	return order
+}
+
 // left is what accepted operations leave.
 func left(ops []porcupine.Operation) (r read) {
 	for _, op := range ops {
@@ -221,6 +230,9 @@ func TestAccountModelExplainsTheContract(t *testing.T) {
 	rejected := 0
 	for n := range uint64(histories) {
 		ops := history(rand.New(rand.NewPCG(seed, n)), calls)
+		if why := unexplained(ops, asTheyStand(ops)); why != "" {
+			t.Fatalf("history %d of seed %d isn't explained by the order of processing: %s:\n%s", n, seed, why, describeHistory(ops))
+		}
 		if got := explain(ops, time.Minute); got != porcupine.Ok {
 			t.Fatalf("history %d of seed %d is %s:\n%s", n, seed, got, describeHistory(ops))
 		}
@@ -233,6 +245,30 @@ func TestAccountModelExplainsTheContract(t *testing.T) {
 	t.Logf("%d histories of seed %d: %d rejections", histories, seed, rejected)
 	if rejected < histories {
 		t.Errorf("only %d rejections", rejected)
+	}
+}
+
+// An order explains something only if it has everything once and agrees with
+// real time.
+func TestAccountModelRefusesOrders(t *testing.T) {
+	var ops []porcupine.Operation
+	for n := range 2 {
+		c := &called{kind: event.Spend, id: fmt.Sprint("e", n), given: 1, begun: int64(2 * n), ended: int64(2*n + 1)}
+		ops = append(ops, operation(n, c, answered{outcome: event.Rejected, code: event.InsufficientFunds, amount: 1}))
+	}
+	ops = append(ops, readAfter(ops, read{}))
+	for _, o := range []struct {
+		order []int
+		why   string
+	}{
+		{[]int{0, 1, 2}, ""},
+		{[]int{1, 0, 2}, "spend e0 asks for 1: rejected insufficient_funds 1 had ended when one before it began"},
+		{[]int{0, 1, 1, 2}, "spend e1 asks for 1: rejected insufficient_funds 1 comes twice"},
+		{[]int{0, 2}, "1 of 3 operations aren't in it"},
+	} {
+		if got := unexplained(ops, o.order); got != o.why {
+			t.Errorf("%v: %q, expected %q", o.order, got, o.why)
+		}
 	}
 }
 
@@ -249,6 +285,9 @@ func TestAccountModelRefusesMutants(t *testing.T) {
 					continue
 				}
 				made++
+				if unexplained(ops, asTheyStand(ops)) == "" {
+					t.Fatalf("history %d of seed %d is explained by the order of processing:\n%s", n, seed, describeHistory(ops))
+				}
 				if got := explain(ops, time.Minute); got != porcupine.Illegal {
 					t.Fatalf("history %d of seed %d is %s:\n%s", n, seed, got, describeHistory(ops))
 				}
@@ -286,7 +325,7 @@ var mutants = []mutant{
 		if ok {
 			twice := ops[i]
 			twice.ClientId = len(ops)
-			ops = append(ops, twice)
+			ops = slices.Insert(ops, i+1, twice)
 		}
 		return ops, ok
 	}},

@@ -297,7 +297,33 @@ func unless(holds bool, why string) string {
 	return why
 }
 
-// explain looks for an order that explains a history within a time.
+// unexplained says why an order of a history's operations doesn't explain it;
+// "" is that it does.
+func unexplained(history []porcupine.Operation, order []int) (why string) {
+	placed, begun := make([]bool, len(history)), int64(0)
+	state := accountModel.Init()
+	for _, id := range order {
+		op := history[id]
+		text := accountModel.DescribeOperation(op.Input, op.Output)
+		switch {
+		case placed[id]:
+			return text + " comes twice"
+		case op.Return < begun:
+			return text + " had ended when one before it began"
+		}
+		ok, after := accountModel.Step(state, op.Input, op.Output)
+		if !ok {
+			return fmt.Sprintf("%s, where there is %s", text, accountModel.DescribeState(state))
+		}
+		placed[id], begun, state = true, max(begun, op.Call), after
+	}
+	return unless(len(order) == len(history), fmt.Sprintf("%d of %d operations aren't in it", len(history)-len(order), len(history)))
+}
+
+// explain looks for an order that explains a history within a time. What
+// overlaps very many others makes this exponential though there is an order:
+// such as what a transfer brings, while a killed processor's open transaction
+// keeps it from being read.
 func explain(history []porcupine.Operation, within time.Duration) porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(accountModel, history, within)
 }

@@ -103,6 +103,13 @@ func (n *news) await(t *testing.T, events []eventOf) map[eventOf]int64 {
 	}
 }
 
+// of are a user's entries in his partition, in the order of processing.
+func (n *news) of(user string, home int32) []event.Entry {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(n.entries[home]), func(e event.Entry) bool { return e.UserID != user })
+}
+
 // published is all that was said.
 type published struct {
 	fold *oracle.Fold

@@ -29,8 +29,11 @@ const (
 	// gone is how long a processor stays away: longer than its session, so that
 	// the other one takes over.
 	gone = kafka.SessionTimeout + 2*time.Second
-	// explainedWithin bounds the search for an order.
+	// explainedWithin bounds the search for an order, spoiledWithin that for one
+	// of a beginning and of each mutant, and stuckWithin that for what to show.
 	explainedWithin = 2 * time.Minute
+	spoiledWithin   = 5 * time.Second
+	stuckWithin     = 10 * time.Second
 )
 
 // spendingFor is how long processors are killed; E2E_SPENDING says
@@ -127,10 +130,17 @@ func TestSpendingWhileProcessorsAreKilled(t *testing.T) {
 	seed, lasts := seedOf(t), spendingFor(t)
 	in := install(t, 8)
 	// So little lateness that what was retried for long is final before it comes.
-	settings := []string{"--standbys", "8", "--allowed-lateness", "1s"}
-	processes := []*process{in.start("p0", settings...), in.start("p1", settings...)}
+	settings := []string{"--standbys", "8", "--allowed-lateness", "1s", "--listen"}
+	addresses := []string{freeAddress(t), freeAddress(t)}
+	var processes []*process
+	for i, address := range addresses {
+		processes = append(processes, in.start(fmt.Sprint("p", i), append(settings, address)...))
+	}
 	query := in.query()
 	ingests := []string{in.ingest("ingest-0", query), in.ingest("ingest-1", query)}
+	for i, address := range addresses {
+		in.awaitReady(processes[i], "http://"+address)
+	}
 	news := in.follow()
 	s := &spending{in: in, users: in.apart(4), debit: map[oracle.AccountName][]nameable{}, grant: map[oracle.AccountName][]string{}}
 
@@ -150,6 +160,10 @@ func TestSpendingWhileProcessorsAreKilled(t *testing.T) {
 	processes[0].start()
 	stop()
 	running.Wait()
+	if t.Failed() {
+		// What a call without an answer did can't be judged.
+		t.FailNow()
+	}
 	attempts, kills := 0, processes[0].kills+processes[1].kills
 	for _, c := range callers {
 		attempts += c.attempts
@@ -161,9 +175,11 @@ func TestSpendingWhileProcessorsAreKilled(t *testing.T) {
 	}
 
 	seen := news.await(t, s.events())
+	// Seconds tell of a transaction that a kill left open.
+	t.Logf("what a transfer brought was seen %s after its answer, at most", s.underway(seen))
 	said := in.published(news)
 	in.awaitCurrent(query)
-	s.explain(seen, query, seed)
+	s.explain(news, seen, query, seed)
 	s.compare(said)
 	s.askAgain(ingests, said, seed)
 	s.conserved(said, query)
