@@ -67,7 +67,8 @@
 //     its meta row, and writes no other row of this package.
 //   - I4: two states with the same hash chain value have the same rows.
 //   - I5: the filter knows every identity that was applied, and every row of
-//     [Options].Sparse.
+//     [Options].Sparse; until it has been filled with those that were there when
+//     the state was opened, nobody asks it.
 //   - I6: nothing that was read wrongly is sealed, and nothing is read from or
 //     written to a state that is lost.
 //

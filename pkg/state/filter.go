@@ -6,9 +6,10 @@ import (
 )
 
 // filter is the set of identities in memory, and of the other keys that are
-// often asked for and absent: "absent" is certain, "present" is a maybe. It is a blocked Bloom filter (Putze, Sanders, Singler: Cache-,
-// Hash- and Space-Efficient Bloom Filters, 2007): all bits of one identity lie
-// in one cache line. It grows by generations, each for once or three times as many as
+// often asked for and absent: "absent" is certain, "present" is a maybe. It is
+// a blocked Bloom filter (Putze, Sanders, Singler: Cache-, Hash- and
+// Space-Efficient Bloom Filters, 2007): all bits of one identity lie in one
+// cache line. It grows by generations, each for once or three times as many as
 // all before it, so that an answer looks at few of them and nothing is ever
 // rehashed.
 //
@@ -69,6 +70,12 @@ func (f *filter) grow() {
 		n *= 3
 	}
 	f.extend(n)
+}
+
+// join adds all keys of a filter, which nobody else may use from now on, and
+// its room.
+func (f *filter) join(older *filter) {
+	f.generations = append(f.generations, older.generations...)
 }
 
 // maybe reports whether the row with this key may exist.
@@ -149,6 +156,16 @@ func (s *Store) known(key []byte, hash uint64) (k hashed, ok bool) {
 		return hashed{hash, mix(hash)}, true
 	}
 	return k, false
+}
+
+// isAbsent reports whether a row is surely not there, by the filter alone. hash
+// is that of the key with the store's seed.
+func (s *Store) isAbsent(key []byte, hash uint64) bool {
+	if s.filling != nil {
+		return false
+	}
+	k, ok := s.known(key, hash)
+	return ok && !s.filter.maybe(k)
 }
 
 // learn adds a key that known spoke of. An identity is written once, another

@@ -41,30 +41,6 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// The parts of a generation meet at the borders of blocks, whatever their
-// number, so that two goroutines never write the same one.
-func TestFilterParts(t *testing.T) {
-	for _, identities := range []int{0, 10_000, 100_003} {
-		g := &newFilter(identities).generations[0]
-		for _, parts := range []int{1, 2, 3, 4} {
-			for part := 1; part < parts; part++ {
-				first := append(g.firstKey(7, part, parts), make([]byte, 8)...)
-				before := append([]byte(nil), first...)
-				for i := 8; i > 0; i-- { // the key just below
-					before[i]--
-					if before[i] != 0xff {
-						break
-					}
-				}
-				h, b := hashIdentity(first).block, hashIdentity(before).block
-				if g.block(h) != &g.blocks[len(g.blocks)*part/parts] || g.block(b) == g.block(h) {
-					t.Errorf("%d identities: part %d of %d begins within a block", identities, part, parts)
-				}
-			}
-		}
-	}
-}
-
 // I5 after a restart, for every prefix and number of rows.
 func TestFilterRebuilt(t *testing.T) {
 	for _, prefix := range []byte{DefaultIdentityPrefix, 0xff} {
@@ -99,6 +75,83 @@ func TestFilterRebuilt(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// I5 while the filter is filled beside the work: what was there before and what
+// came since is found, before it is filled and after it; from then on the filter
+// tells what is absent.
+func TestFilterFilledBesideTheWork(t *testing.T) {
+	shared := NewShared(ownCacheBytes, ownOpenFiles)
+	defer shared.Close()
+	o := Options{Dir: "a", FS: vfs.NewMem(), Shared: shared, Sparse: []byte{0x33}, filledAtOnce: 1}
+	s, w := mustOpen(t, o), newWorkload()
+	var there [][]byte
+	write := func() {
+		for i := range 1000 {
+			w.next()
+			there = append(there, append([]byte(nil), w.identity[:]...), fmt.Appendf(nil, "\x33row-%d", len(there)+i))
+		}
+		for _, key := range there[len(there)-2000:] {
+			s.Rows().Set(key, w.reference[:])
+		}
+		commit(t, s, Progress{})
+	}
+	find := func(when string) {
+		t.Helper()
+		for _, key := range there {
+			if _, ok := s.Rows().Get(key); !ok {
+				t.Fatalf("%s: %x isn't there", when, key)
+			}
+		}
+		for range 100 {
+			w.next()
+			if _, ok := s.Rows().Get(w.identity[:]); ok {
+				t.Fatalf("%s: %x is there", when, w.identity)
+			}
+		}
+	}
+	write()
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range cap(shared.fillers) {
+		shared.fillers <- struct{}{} // nobody fills
+	}
+	s = reopen(t, s, o)
+	write()
+	if s.filling == nil {
+		t.Fatal("it was filled at once")
+	}
+	find("not filled")
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s, o) // the filling that waited is stopped
+	for range cap(shared.fillers) {
+		<-shared.fillers
+	}
+	for s.filling != nil && t.Context().Err() == nil {
+		write()
+	}
+	find("filled")
+	absent := 0
+	for range 1000 {
+		if w.next(); s.isAbsent(w.identity[:], 0) {
+			absent++
+		}
+	}
+	if absent < 900 {
+		t.Errorf("of 1000 absent rows the filter says so of %d", absent)
+	}
+	write()
+	find("afterwards")
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s, o)
+	if err := s.Close(); err != nil { // while it is filled
+		t.Fatal(err)
 	}
 }
 

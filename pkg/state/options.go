@@ -37,8 +37,9 @@ type Options struct {
 	// read.
 	NoFilter bool
 
-	// memTableBytes is for tests that want many flushes.
-	memTableBytes uint64
+	// memTableBytes is for tests that want many flushes, filledAtOnce for those
+	// that want filters filled beside the work.
+	memTableBytes, filledAtOnce uint64
 }
 
 // DefaultIdentityPrefix is the first byte of the engine's identity rows.

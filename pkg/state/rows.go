@@ -54,7 +54,7 @@ func (r *Rows) Get(key []byte) (value []byte, ok bool) {
 			return value, ok
 		}
 	}
-	if k, ok := r.store.known(key, hash); ok && !r.store.filter.maybe(k) {
+	if r.store.isAbsent(key, hash) {
 		return nil, false
 	}
 	return r.read(key)

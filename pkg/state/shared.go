@@ -11,6 +11,9 @@ import (
 type Shared struct {
 	cache *pebble.Cache
 	files *pebble.FileCache
+	// fillers bounds how many states fill their filters beside their work: half
+	// of the cores go on with that.
+	fillers chan struct{}
 }
 
 // Defaults of a Shared.
@@ -32,6 +35,8 @@ func NewShared(cacheBytes int64, openFiles int) *Shared {
 	return &Shared{
 		cache: pebble.NewCache(cacheBytes),
 		files: pebble.NewFileCache(runtime.GOMAXPROCS(0), openFiles),
+
+		fillers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 }
 

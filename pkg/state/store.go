@@ -26,9 +26,11 @@ type Store struct {
 	own    *Shared // caches that go with the store
 	filter *filter // nil where it isn't wanted
 	prefix byte
-	sparse [256]bool
-	seed   maphash.Seed
-	rows   *Rows
+	// filling is what the filter still lacks; nil once it lacks nothing.
+	filling *filling
+	sparse  [256]bool
+	seed    maphash.Seed
+	rows    *Rows
 
 	meta     atomic.Pointer[Meta]
 	applied  atomic.Uint64 // batches since it was opened
@@ -96,9 +98,7 @@ func (s *Store) open(o *Options, shared *Shared) (err error) {
 		err = fmt.Errorf("%w: %d instead of %d", ErrWrongShard, meta.Shard, s.shard)
 	}
 	if err == nil && !o.NoFilter {
-		if s.filter, err = buildFilter(s.db, s.prefix, meta.Identities); err == nil {
-			err = s.learnSparse(o.Sparse)
-		}
+		err = s.fillFilter(o, meta.Identities, shared)
 	}
 	if err != nil {
 		return errors.Join(err, s.db.Close())
@@ -288,6 +288,7 @@ func (s *Store) Close() (err error) {
 	s.closed = true
 	if s.Err() == nil {
 		defer catch(&err)
+		s.stopFilling()
 		s.rows.close()
 		if err := s.db.Close(); err != nil {
 			return fmt.Errorf("close state in %s: %w", s.dir, err)
@@ -319,10 +320,4 @@ func (s *Store) ContentHash() (Hash, error) {
 		h.Write(value)
 	}
 	return Hash(h.Sum(nil)), snap.Close() // which says also why a read failed
-}
-
-func (s *Store) noteFilter() {
-	if s.filter != nil {
-		s.filtered.Store(int64(s.filter.size()))
-	}
 }

@@ -1,0 +1,126 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+const (
+	// filledAtOnce is up to how many identities the filter is filled while a
+	// state opens. With more it is filled beside the state's work, so that a
+	// state opens as fast with a hundred million identities as with one.
+	filledAtOnce = 1 << 16
+	// maxFilterIdentities bounds what a damaged count can make us take.
+	maxFilterIdentities = 1 << 32
+)
+
+// filling is a filter that is being filled with the rows that were there when
+// the state was opened. What is applied meanwhile is learned by the state's own
+// filter, which says of nothing that it is absent until it has joined this one.
+type filling struct {
+	stop context.CancelFunc
+	// done gives the filter once, nil where filling was stopped or failed.
+	done chan *filter
+}
+
+// fillFilter makes the filter, now or beside the state's work.
+func (s *Store) fillFilter(o *Options, identities uint64, shared *Shared) error {
+	s.filter = newFilter(0)
+	prefixes := append([]byte{s.prefix}, o.Sparse...)
+	atOnce := o.filledAtOnce
+	if atOnce == 0 {
+		atOnce = filledAtOnce
+	}
+	// Room for half as many more: what the last run had in several generations
+	// comes together again.
+	older := newFilter(int(min(identities, maxFilterIdentities) * 3 / 2))
+	if identities <= atOnce {
+		err := s.fill(context.Background(), older, prefixes)
+		s.filter = older
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan *filter, 1)
+	s.filling = &filling{stop, done}
+	go func() {
+		defer close(done)
+		select {
+		case shared.fillers <- struct{}{}:
+			defer func() { <-shared.fillers }()
+		case <-ctx.Done():
+			return
+		}
+		began := time.Now()
+		switch err := s.fill(ctx, older, prefixes); {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.fatal(err)
+		default:
+			s.log.Info("what is absent is known without asking the disk again", "identities", identities, "took", time.Since(began))
+			done <- older
+		}
+	}()
+	return nil
+}
+
+// fill adds the rows that the filter knows.
+func (s *Store) fill(ctx context.Context, f *filter, prefixes []byte) (err error) {
+	defer catch(&err)
+	for _, prefix := range prefixes {
+		if err := s.fillFrom(ctx, f, prefix); err != nil {
+			return fmt.Errorf("read rows %x: %w", prefix, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) fillFrom(ctx context.Context, f *filter, prefix byte) error {
+	o := &pebble.IterOptions{LowerBound: []byte{prefix}}
+	if prefix < 0xff {
+		o.UpperBound = []byte{prefix + 1}
+	}
+	it, err := s.db.NewIter(o)
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok && ctx.Err() == nil; ok = it.Next() {
+		if k, ok := s.known(it.Key(), maphash.Bytes(s.seed, it.Key())); ok {
+			f.add(k)
+		}
+	}
+	return errors.Join(it.Error(), it.Close())
+}
+
+// noteFilter takes over a filter that has been filled, and notes the size.
+func (s *Store) noteFilter() {
+	if s.filter == nil {
+		return
+	}
+	if s.filling != nil {
+		select {
+		case older := <-s.filling.done:
+			if older == nil {
+				return // the state is lost
+			}
+			s.filter.join(older)
+			s.filling = nil
+		default:
+		}
+	}
+	s.filtered.Store(int64(s.filter.size()))
+}
+
+// stopFilling ends the filling, and with it what it reads of Pebble.
+func (s *Store) stopFilling() {
+	if s.filling == nil {
+		return
+	}
+	s.filling.stop()
+	for range s.filling.done { // until it is closed
+	}
+}
