@@ -16,7 +16,12 @@ const correctionRowVersion = 1
 
 func (e *Engine) keepCorrection(c *event.Correction, number uint64) {
 	e.key = binary.BigEndian.AppendUint64(appendNumbered(e.key[:0], keyCorrection, number), uint64(c.Seq))
-	b := append(e.val[:0], correctionRowVersion)
+	e.val = appendCorrection(e.val[:0], c)
+	e.rows.Set(e.key, e.val)
+}
+
+func appendCorrection(b []byte, c *event.Correction) []byte {
+	b = append(b, correctionRowVersion)
 	b = pack.Uint(b, uint64(c.CommittedAt))
 	b = pack.String(b, c.Cause.EventID)
 	b = append(b, byte(c.Cause.Kind), flag(c.AfterFinal))
@@ -52,8 +57,7 @@ func (e *Engine) keepCorrection(c *event.Correction, number uint64) {
 		b = appendResult(b, n.Before)
 		b = appendResult(b, n.After)
 	}
-	e.val = b
-	e.rows.Set(e.key, b)
+	return b
 }
 
 // decodeCorrection reads a correction row into c.

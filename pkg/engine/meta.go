@@ -23,9 +23,9 @@ const (
 	streams
 )
 
-// meta is what the engine knows of the whole shard, version 5 (1 had no
+// meta is what the engine knows of the whole shard, version 6 (1 had no
 // conditional operations beside it, 2 due rows by bucket, 3 digests of another
-// form, 4 accounts' rows without states; none was released):
+// form, 4 accounts' rows without states, 5 longer rows; none was released):
 //
 //	version | 1 where settled entries are published, else 0 | watermark
 //	| seen+1 of each input | committed_at | last account number

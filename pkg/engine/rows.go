@@ -262,8 +262,6 @@ const (
 //	| the parts whose bit is set: where what was said last stands
 //	| what credited is beyond 64 bits | where the last chapter ends
 //	| state: events since the last checkpoint, state
-//
-// A place is time, due byte, sequence, rank byte, id, sender.
 type head struct {
 	number  uint64
 	records int64

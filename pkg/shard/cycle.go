@@ -77,16 +77,24 @@ func (s *Shard) nextDue() (due time.Time, ok bool) {
 	case s.flying != nil:
 		return time.Time{}, false
 	case s.open.isOpen():
-		return s.leavesAt(time.Now()), true
+		now := time.Now()
+		due = s.leavesAt(now)
+		if !s.inbox.empty() && s.awaits(now) && s.awaitedTo().Before(due) {
+			due = s.awaitedTo()
+		}
+		return due, true
 	case s.engine.Busy():
 		return s.readyAt, true
 	case !s.inbox.empty() && s.awaits(time.Now()):
-		return s.lagsSince.Add(awaitWithin), true
+		return s.awaitedTo(), true
 	case !s.inbox.empty():
 		return s.heldUntil, true
 	}
 	return s.tickAt, true
 }
+
+// awaitedTo is until when records wait for older ones. REQUIRES: awaits.
+func (s *Shard) awaitedTo() time.Time { return s.lagsSince.Add(awaitWithin) }
 
 // isFull reports whether the batch takes no more: it is large, or the
 // watermark's move needs it and more.

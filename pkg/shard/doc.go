@@ -22,6 +22,9 @@
 // way, on top of the batch that flies. A batch grows until the one before it
 // has landed and the pace allows the next (see [Pacer]), up to
 // [Config.MaxEvents] and [Config.MaxBytes]; on an idle shard it leaves at once.
+// Where as many records wait as another batch takes, it grows to a full one, or
+// for a second: what a transaction costs the broker doesn't depend on what it
+// carries.
 //
 // Records of one poll are processed in the order of their append time, then of
 // their topic (grants, subtracts, ledger, orders, transfers), each partition's

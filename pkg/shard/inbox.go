@@ -145,9 +145,12 @@ func (b *inbox) add(t event.Topic, records []*kgo.Record) {
 	}
 	q := b.queue(t)
 	if q.empty() {
-		clear(q.records)
-		q.records, q.next = q.records[:0], 0
 		q.headMillis = records[0].Timestamp.UnixMilli()
+	}
+	if q.next >= len(q.records)/2 { // else a queue that is never empty grows for ever
+		n := copy(q.records, q.records[q.next:])
+		clear(q.records[n:])
+		q.records, q.next = q.records[:n], 0
 	}
 	q.records = append(q.records, records...)
 	fetched := records[len(records)-1].Offset + 1

@@ -93,3 +93,36 @@ func TestPacerSlowsDownUnderLoad(t *testing.T) {
 		t.Errorf("gap of %v, one second was asked for", gap)
 	}
 }
+
+// What a queue takes is bounded by what waits in it, also where it is never
+// empty.
+func TestInboxThatIsNeverEmpty(t *testing.T) {
+	var b inbox
+	offset := int64(0)
+	fetch := func(n int) {
+		var records []*kgo.Record
+		for range n {
+			records = append(records, &kgo.Record{Offset: offset})
+			offset++
+		}
+		b.add(event.Grants, records)
+	}
+	b.begin(event.Grants, 0, 20_000)
+	fetch(100)
+	for want := int64(0); offset < 10_000; fetch(10) {
+		for range 10 {
+			topic, r := b.peek()
+			if r.Offset != want {
+				t.Fatalf("offset %d, expected %d", r.Offset, want)
+			}
+			want++
+			b.drop(topic)
+		}
+	}
+	if room := cap(b.queue(event.Grants).records); room > 1000 {
+		t.Errorf("room for %d records where %d wait", room, b.count)
+	}
+	if n := b.backlog(); n != 20_000-offset+int64(b.count) {
+		t.Errorf("a backlog of %d, expected what waits here (%d) and at the broker (%d)", n, b.count, 20_000-offset)
+	}
+}

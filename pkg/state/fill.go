@@ -24,7 +24,8 @@ const (
 // filter, which says of nothing that it is absent until it has joined this one.
 type filling struct {
 	stop context.CancelFunc
-	// done gives the filter once, nil where filling was stopped or failed.
+	// done gives the filter once. It is closed without where filling was stopped
+	// or failed; then the disk is asked, which is slower and as right.
 	done chan *filter
 }
 
@@ -57,9 +58,9 @@ func (s *Store) fillFilter(o *Options, identities uint64, shared *Shared) error 
 		}
 		began := time.Now()
 		switch err := s.fill(ctx, older, prefixes); {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || s.Err() != nil:
 		case err != nil:
-			s.fatal(err)
+			s.log.Error("what is absent has to be asked of the disk, until the next start", "error", err)
 		default:
 			s.log.Info("what is absent is known without asking the disk again", "identities", identities, "took", time.Since(began))
 			done <- older
@@ -72,6 +73,9 @@ func (s *Store) fillFilter(o *Options, identities uint64, shared *Shared) error 
 func (s *Store) fill(ctx context.Context, f *filter, prefixes []byte) (err error) {
 	defer catch(&err)
 	for _, prefix := range prefixes {
+		if err := s.Err(); err != nil {
+			return err
+		}
 		if err := s.fillFrom(ctx, f, prefix); err != nil {
 			return fmt.Errorf("read rows %x: %w", prefix, err)
 		}
@@ -88,7 +92,7 @@ func (s *Store) fillFrom(ctx context.Context, f *filter, prefix byte) error {
 	if err != nil {
 		return err
 	}
-	for ok := it.First(); ok && ctx.Err() == nil; ok = it.Next() {
+	for ok := it.First(); ok && ctx.Err() == nil && s.Err() == nil; ok = it.Next() {
 		if k, ok := s.known(it.Key(), maphash.Bytes(s.seed, it.Key())); ok {
 			f.add(k)
 		}
@@ -105,7 +109,7 @@ func (s *Store) noteFilter() {
 		select {
 		case older := <-s.filling.done:
 			if older == nil {
-				return // the state is lost
+				return
 			}
 			s.filter.join(older)
 			s.filling = nil
@@ -115,12 +119,21 @@ func (s *Store) noteFilter() {
 	s.filtered.Store(int64(s.filter.size()))
 }
 
-// stopFilling ends the filling, and with it what it reads of Pebble.
+// stopFilling ends the filling, and with it what it reads of Pebble. Of a state
+// that is lost that might not return: it isn't waited for.
 func (s *Store) stopFilling() {
 	if s.filling == nil {
 		return
 	}
 	s.filling.stop()
-	for range s.filling.done { // until it is closed
+	for {
+		select {
+		case _, more := <-s.filling.done:
+			if !more {
+				return
+			}
+		case <-s.fatalC:
+			return
+		}
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Shared is what all states of a process have in common: the cache of blocks
-// and that of open files. Close it after the last of them.
+// Shared is what all states of a process have in common: the cache of blocks,
+// that of open files, and how many fill their filters at a time. Close it after
+// the last of them.
 type Shared struct {
 	cache *pebble.Cache
 	files *pebble.FileCache

@@ -286,9 +286,9 @@ func (s *Store) Close() (err error) {
 		return nil
 	}
 	s.closed = true
+	s.stopFilling()
 	if s.Err() == nil {
 		defer catch(&err)
-		s.stopFilling()
 		s.rows.close()
 		if err := s.db.Close(); err != nil {
 			return fmt.Errorf("close state in %s: %w", s.dir, err)
