@@ -207,8 +207,17 @@ func (e *Engine) decide(u *user, a *account, op *event.Placed) []timeline.Edit {
 func (e *Engine) decideRevoke(u *user, a *account, op *event.Placed) {
 	e.key = appendName(e.key[:0], nameGrant, u.id, op.Ref(), e.key2)
 	value, found := e.rows.Get(e.key)
+	var number uint64
+	if found {
+		grant, ok := keyNamed(value, op.Ref())
+		if !ok {
+			e.fail(errCorruptKey)
+			return
+		}
+		number = numberOf(grant[1:])
+	}
 	switch {
-	case found && numberNamed(value) == a.number, !found && e.knowsRestored(u, a, op.Ref()):
+	case found && number == a.number, !found && e.knowsRestored(u, a, op.Ref()):
 		op.Marks |= event.KnownMark
 	case !found:
 		by, timeOut := restoredBy(op.Ref())

@@ -9,9 +9,13 @@ import (
 )
 
 // A correction row, version 1, keeps what was published so that it can be
-// read again by account: the parts of event.Correction in their order. The
-// partition of the input is kept where it may be another one: of what
-// transfers brought.
+// read again by account, as pack's parts:
+//
+//	version | committed_at | the cause: event_id, kind byte, after-final byte,
+//	occurred_at, offset, partition if it is what a transfer brought, late by
+//	| watermark - occurred_at | part | parts
+//	| count, (from - occurred_at, 0 or to - from + 1, balance, held, debt)
+//	| count, (event_id, kind byte, effective_at - occurred_at, before, after)
 const correctionRowVersion = 1
 
 func (e *Engine) keepCorrection(c *event.Correction, number uint64) {

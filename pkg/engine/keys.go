@@ -230,12 +230,6 @@ func keyNamed(value []byte, id string) (key []byte, ok bool) {
 	return append(key, rest[n:]...), true
 }
 
-// numberNamed is the number in a name's value.
-func numberNamed(value []byte) uint64 {
-	r := pack.NewReader(string(value))
-	return r.Uint()
-}
-
 func appendAccountKey(b []byte, user, asset string) []byte {
 	b = append(b, keyAccount)
 	b = append(b, user...)

@@ -32,9 +32,6 @@ func TestPlacesInRows(t *testing.T) {
 			}
 		}
 	}
-	if n := numberNamed(appendNamed(nil, "e1", number, event.Place{ID: "e1"})); n != number {
-		t.Errorf("number %d, want %d", n, number)
-	}
 	if _, ok := keyNamed([]byte{1}, "e1"); ok {
 		t.Error("a value that is cut short names something")
 	}
