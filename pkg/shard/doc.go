@@ -24,7 +24,7 @@
 // [Config.MaxEvents] and [Config.MaxBytes]; on an idle shard it leaves at once.
 // Where as many records wait as another batch takes, it grows to a full one, or
 // for a second: what a transaction costs the broker doesn't depend on what it
-// carries.
+// carries. The clock that a batch's events see is that of its beginning.
 //
 // Records of one poll are processed in the order of their append time, then of
 // their topic (grants, subtracts, ledger, orders, transfers), each partition's

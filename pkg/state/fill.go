@@ -12,8 +12,8 @@ import (
 
 const (
 	// filledAtOnce is up to how many identities the filter is filled while a
-	// state opens. With more it is filled beside the state's work, so that a
-	// state opens as fast with a hundred million identities as with one.
+	// state opens. With more it is filled beside the state's work, which doesn't
+	// wait for that.
 	filledAtOnce = 1 << 16
 	// maxFilterIdentities bounds what a damaged count can make us take.
 	maxFilterIdentities = 1 << 32
@@ -37,11 +37,8 @@ func (s *Store) fillFilter(o *Options, identities uint64, shared *Shared) error 
 	if atOnce == 0 {
 		atOnce = filledAtOnce
 	}
-	// Room for half as many more: what the last run had in several generations
-	// comes together again.
-	older := newFilter(int(min(identities, maxFilterIdentities) * 3 / 2))
 	if identities <= atOnce {
-		err := s.fill(context.Background(), older, prefixes)
+		older, err := s.fill(context.Background(), identities, prefixes)
 		s.filter = older
 		return err
 	}
@@ -57,7 +54,7 @@ func (s *Store) fillFilter(o *Options, identities uint64, shared *Shared) error 
 			return
 		}
 		began := time.Now()
-		switch err := s.fill(ctx, older, prefixes); {
+		switch older, err := s.fill(ctx, identities, prefixes); {
 		case ctx.Err() != nil || s.Err() != nil:
 		case err != nil:
 			s.log.Error("what is absent has to be asked of the disk, until the next start", "error", err)
@@ -69,18 +66,20 @@ func (s *Store) fillFilter(o *Options, identities uint64, shared *Shared) error 
 	return nil
 }
 
-// fill adds the rows that the filter knows.
-func (s *Store) fill(ctx context.Context, f *filter, prefixes []byte) (err error) {
+// fill makes a filter of the rows that it is to know. It has room for half as
+// many more: what the last run had in several generations comes together again.
+func (s *Store) fill(ctx context.Context, identities uint64, prefixes []byte) (f *filter, err error) {
 	defer catch(&err)
+	f = newFilter(int(min(identities, maxFilterIdentities) * 3 / 2))
 	for _, prefix := range prefixes {
 		if err := s.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.fillFrom(ctx, f, prefix); err != nil {
-			return fmt.Errorf("read rows %x: %w", prefix, err)
+			return nil, fmt.Errorf("read rows %x: %w", prefix, err)
 		}
 	}
-	return nil
+	return f, nil
 }
 
 func (s *Store) fillFrom(ctx context.Context, f *filter, prefix byte) error {

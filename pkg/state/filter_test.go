@@ -131,8 +131,14 @@ func TestFilterFilledBesideTheWork(t *testing.T) {
 	for range cap(shared.fillers) {
 		<-shared.fillers
 	}
-	for s.filling != nil && t.Context().Err() == nil {
-		write()
+	older := <-s.filling.done
+	if older == nil {
+		t.Fatal("it wasn't filled")
+	}
+	s.filling.done = make(chan *filter, 1)
+	s.filling.done <- older
+	if write(); s.filling != nil {
+		t.Fatal("what was filled isn't taken over")
 	}
 	find("filled")
 	absent := 0
