@@ -118,33 +118,31 @@ func (in *installation) query() string {
 // awaitReady waits until a service says that it can work.
 func (in *installation) awaitReady(p *process, url string) {
 	in.t.Helper()
-	ctx, cancel := context.WithTimeout(in.t.Context(), endWithin)
-	defer cancel()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for !isOK(ctx, url+"/readyz") {
-		select {
-		case <-ctx.Done():
-			in.t.Fatalf("%s isn't ready after %s", p.name, endWithin)
-		case <-p.done:
-			in.t.Fatalf("%s ended by itself: %s", p.name, p.cmd.ProcessState)
-		case <-again.C:
-		}
-	}
+	in.awaitOK(url+"/readyz", p.done)
 }
 
 // awaitCurrent waits until a query service's replicas have all that is
 // committed now.
 func (in *installation) awaitCurrent(query string) {
 	in.t.Helper()
+	in.awaitOK(query+"/v1/orders?current=true&limit=1", nil)
+}
+
+// awaitOK asks until the answer is 200, unless the process ends that is asked.
+func (in *installation) awaitOK(url string, ended <-chan struct{}) {
+	in.t.Helper()
 	ctx, cancel := context.WithTimeout(in.t.Context(), endWithin)
 	defer cancel()
-	// The service waits itself; 503 says for how long it has.
-	for !isOK(ctx, query+"/v1/orders?current=true&limit=1") {
-		if ctx.Err() != nil {
-			in.t.Fatalf("the query service lacks something that was committed %s ago", endWithin)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !isOK(ctx, url) {
+		select {
+		case <-ctx.Done():
+			in.t.Fatalf("%s doesn't answer 200 within %s", url, endWithin)
+		case <-ended:
+			in.t.Fatalf("whom %s asks ended by itself", url)
+		case <-again.C:
 		}
-		wait(in.t, 50*time.Millisecond)
 	}
 }
 

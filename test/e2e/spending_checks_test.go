@@ -119,7 +119,7 @@ func (s *spending) explain(news *news, seen map[eventOf]int64, query string, see
 		t.Logf("%s: %s", user, s.keep(user, describeHistory(histories[i])+"\n"+stuck(histories[i], stuckWithin)))
 	}
 	if refused == 0 {
-		t.Error("no mutant could be made of what happened: the search proves too little")
+		t.Error("no mutant of what happened was refused: the search proves too little")
 	}
 	t.Logf("with the mutants it took %s", time.Since(began).Round(time.Millisecond))
 }
