@@ -257,7 +257,7 @@ func (e *Engine) full() bool {
 	if e.cfg.MaxMoves == 0 {
 		return false
 	}
-	return e.moves >= e.cfg.MaxMoves || e.cached > e.cfg.CacheBytes && e.brought > max(e.cfg.CacheBytes/4, minBrought)
+	return e.moves >= e.cfg.MaxMoves || e.cached > e.room() && e.brought > max(e.cfg.CacheBytes/4, minBrought)
 }
 
 // minBrought is how many bytes of accounts a transaction may bring into memory

@@ -48,9 +48,11 @@ func (e *Engine) book(u *user) *book {
 		return u.book
 	}
 	e.key = appendAccountKey(e.key[:0], u.id, "")
-	row, ok := e.rows.Get(e.key)
+	row, _, ok := e.left.take(e.key[1:])
 	if !ok {
-		return nil
+		if row, ok = e.rows.Get(e.key); !ok {
+			return nil
+		}
 	}
 	b := &book{user: u}
 	if _, _, err := b.decode(string(row), &b.place); err != nil {
@@ -214,10 +216,15 @@ func (e *Engine) commitBook(b *book) {
 		e.rows.Set(e.key, e.val)
 	}
 	b.keep(func(t *tracked) bool { return t.state.Live() })
-	e.key = appendAccountKey(e.key[:0], b.user.id, "")
-	e.val = b.head.append(e.val[:0], b.place, nil, 0)
+	e.packBook(b)
 	e.rows.Set(e.key, e.val)
 	e.resize(b.user)
+}
+
+// packBook makes a book's row.
+func (e *Engine) packBook(b *book) {
+	e.key = appendAccountKey(e.key[:0], b.user.id, "")
+	e.val = b.head.append(e.val[:0], b.place, nil, 0)
 }
 
 // keep forgets all orders but some: rows bring them back.

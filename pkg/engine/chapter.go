@@ -27,6 +27,9 @@ type sizes struct {
 	// state is up to how many bytes a state may have that stands in its account's
 	// row.
 	state int
+	// rows is how many bytes the row cache may take, in segments of so many; 0 is a
+	// part of what accounts may take.
+	rows, segment int
 }
 
 // chapterOps balances what is read of the chapter that a late event comes into
@@ -41,7 +44,7 @@ const rowStateBytes = 1 << 10
 
 func (s *sizes) fill() {
 	if *s == (sizes{}) {
-		*s = sizes{stride: timeline.Stride, chapter: chapterOps, volume: volumeChapters, keep: keepOps, piece: pieceRows, state: rowStateBytes}
+		*s = sizes{stride: timeline.Stride, chapter: chapterOps, volume: volumeChapters, keep: keepOps, piece: pieceRows, state: rowStateBytes, segment: segmentBytes}
 	}
 }
 

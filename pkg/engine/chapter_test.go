@@ -17,7 +17,7 @@ import (
 // chapters, and that keeps next to nothing in memory.
 func tiny(s gen.Scenario) *host {
 	h := newHost(s.Config, []int{0, 1 << 30}[len(s.Transactions)%2])
-	h.cfg = h.cfg.Small(2, 4, []int{2, 3, 5}[len(s.Transactions)%3], 4, 1+len(s.Transactions)%3, []int{0, 200, 1 << 20}[len(s.Transactions)/2%3])
+	h.cfg = h.cfg.Small(2, 4, []int{2, 3, 5}[len(s.Transactions)%3], 4, 1+len(s.Transactions)%3, []int{0, 200, 1 << 20}[len(s.Transactions)/2%3], []int{0, 1000, 1 << 16}[len(s.Transactions)/6%3])
 	h.open()
 	return h
 }

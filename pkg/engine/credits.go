@@ -400,6 +400,13 @@ func (e *Engine) commitAccount(a *account) {
 
 // writeHead writes an account's row, with its state if that may stand there.
 func (e *Engine) writeHead(a *account, stands bool) {
+	a.stands, a.known = e.packHead(a, stands), true
+	e.rows.Set(e.key, e.val)
+}
+
+// packHead makes an account's row, with its state if that may stand there and is
+// small; it reports whether it stands there.
+func (e *Engine) packHead(a *account, stands bool) bool {
 	if e.packed = e.packed[:0]; stands {
 		e.packed = a.line.Head.AppendTo(e.packed)
 		if len(e.packed) > e.cfg.sizes.state {
@@ -408,8 +415,7 @@ func (e *Engine) writeHead(a *account, stands bool) {
 	}
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
 	e.val = a.head.append(e.val[:0], a.place(), e.packed, a.line.Since())
-	e.rows.Set(e.key, e.val)
-	a.stands, a.known = len(e.packed) > 0, true
+	return len(e.packed) > 0
 }
 
 func (e *Engine) sayBalance(a *account) {

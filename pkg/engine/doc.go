@@ -45,6 +45,8 @@
 //     says no less than those of its chapters.
 //   - I14: a state in an account's row is that at the place which the row names,
 //     that of an event; everything of the account is settled up to there.
+//   - I15: the row cache has rows of accounts and books alone that aren't in
+//     memory, and they say what those on the disk say; I14 holds for them, too.
 //
 // # The way of an event on credits
 //
@@ -65,11 +67,11 @@
 // they are many. So however many come due at one time, and however long a topic holds the
 // watermark, memory has
 //
-//   - accounts and books: [Config.CacheBytes], by estimate, and beside that what
-//     one transaction touches. The shell bounds its records. A move touches
-//     MaxMoves accounts at most; where there is no room it brings in a quarter of
-//     CacheBytes (at least 1 MiB) and one account more, and goes on in the next
-//     transaction. What isn't settled of one account is in memory together.
+//   - accounts and books, and rows of those that left: [Config.CacheBytes], by
+//     estimate, and beside that what one transaction touches. The shell bounds
+//     its records. A move touches MaxMoves accounts at most; where there is no
+//     room it brings in a quarter of CacheBytes (at least 1 MiB) and one account
+//     more, and goes on in the next transaction. What isn't settled of one account is in memory together.
 //   - the agenda: about two thousand names, and those that one transaction adds.
 //   - windows: about a thousand, and those that one transaction touches.
 //   - a name and a number for each user with operations that wait. This alone
@@ -78,9 +80,15 @@
 // # Accounts that leave memory
 //
 // Where memory is short, an account's row has its state as long as that is
-// small: when it is first written after the account came into memory, and when
-// the account leaves. Who needs only what comes next reads nothing else of it;
-// its past begins where its memory does.
+// small: when it is first written after the account was read from the disk, and
+// when the account has left and nobody asked for it for long. Who needs only
+// what comes next reads nothing else of it; its past begins where its memory
+// does.
+//
+// In between, who leaves becomes a row with its state in the row cache
+// (rowcache.go), which is a tenth of what it was, and bytes: the garbage
+// collector, which visits everything in memory every few seconds, doesn't visit
+// these. What the cache drops is written then, unless its row has its state.
 //
 // What leaves an account's memory is divided into chapters of some hundred
 // events (chapter.go), each with a row that holds a digest of what they did. A

@@ -35,6 +35,8 @@ type Engine struct {
 	assets map[string]string
 	clock  []*user
 	hand   int
+	// left has the rows of who left memory.
+	left rowCache
 	// cached is what memory holds of users, past what of that are events;
 	// keepFor is how long settled ones stay when it is short.
 	cached, past int
@@ -116,11 +118,13 @@ func New(cfg Config, rows Rows, sink Sink) (*Engine, error) {
 		windows: map[windowID]*openWindow{},
 		waiting: map[string]int{},
 		key2:    make([]byte, 0, 2*event.MaxGrantRefBytes),
+		left:    newRowCache(cfg.sizes.segment),
 		keepFor: cmp.Or(cfg.KeepFor, maxKeepFor),
 		marks: watermark.New(watermark.Config{
 			LatenessMicros: cfg.Lateness, IdleMicros: cfg.IdleTimeout, Hold: cfg.IdleHold,
 		}),
 	}
+	e.SetCacheBytes(cfg.CacheBytes)
 	if err := e.loadMeta(); err != nil {
 		return nil, fmt.Errorf("engine of partition %d: %w", cfg.Partition, err)
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"highwater/pkg/event"
@@ -68,9 +69,16 @@ func (e *Engine) Unfound() string {
 // Small is a configuration in which little belongs together: events between
 // checkpoints, in a chapter, and of an account in memory, and chapters in a
 // volume; due rows of a piece; and states of so many bytes stand in the rows
-// of accounts.
-func (c Config) Small(stride, chapter, volume, keep, piece, state int) Config {
-	c.sizes = sizes{stride, chapter, volume, keep, piece, state}
+// of accounts; and a row cache of so many bytes.
+func (c Config) Small(stride, chapter, volume, keep, piece, state, rows int) Config {
+	c.sizes = sizes{stride, chapter, volume, keep, piece, state, rows, max(rows/4, 1)}
+	return c
+}
+
+// WithRowCache is a configuration with a row cache of so many bytes.
+func (c Config) WithRowCache(rows int) Config {
+	c.sizes.fill()
+	c.sizes.rows, c.sizes.segment = rows, max(rows/4, 1)
 	return c
 }
 
@@ -92,38 +100,78 @@ func (e *Engine) headOf(user, asset string) (*head, error) {
 	return h, nil
 }
 
-// CheckStates is what I14 says of all accounts.
+// CheckStates is what I14 says of all accounts, and I15.
 func (e *Engine) CheckStates() error {
 	for row := (&rowList{rows: e.rows, from: []byte{keyAccount}, to: []byte{keyAccount + 1}, piece: firstPiece}); row.next(); {
-		user, asset, _ := strings.Cut(row.key[1:], "\x00")
-		var h head
-		var at event.Place
-		packed, since, err := h.decode(row.value, &at)
-		if err != nil || packed == "" {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		var line ledgerTimeline
-		var got, want ledger.Account
-		line.Start(event.Place{}, &ledger.Account{})
-		ops, checks := e.stretch(h.number, event.Place{}, nil, nil)
-		line.Resume(ops, nil)
-		line.StateAt(at, &want, &event.Result{})
-		if err := got.Decode(packed); err != nil {
+		if err := e.checkState(row.key, row.value); err != nil {
 			return err
 		}
-		if line.Last() != at || !got.Equal(&want) {
-			return fmt.Errorf("I14: the row of %s of %s doesn't have the state that its events make", asset, user)
+	}
+	return e.left.each(func(key, row []byte) error {
+		user, asset, _ := strings.Cut(string(key), "\x00")
+		if e.entryPoint(&appointment{user: user, asset: asset}) != nil {
+			return fmt.Errorf("I15: the row cache has the row of %q of %s, who is in memory", asset, user)
 		}
-		behind := len(ops)
-		if n := len(checks); n > 0 {
-			behind -= int(checks[n-1].Index)
+		if err := e.checkState("\x00"+string(key), string(row)); err != nil {
+			return fmt.Errorf("in the row cache: %w", err)
 		}
-		if since < behind {
-			return fmt.Errorf("I14: the row of %s of %s says that %d events lie behind its last checkpoint, there are %d", asset, user, since, behind)
+		var cached, stored head
+		var cachedAt, storedAt event.Place
+		written, ok := e.rows.Get(appendAccountKey(nil, user, asset))
+		_, _, err := stored.decode(string(written), &storedAt)
+		_, _, err2 := cached.decode(string(row), &cachedAt)
+		if !ok || err != nil || err2 != nil || !reflect.DeepEqual(cached, stored) || cachedAt != storedAt {
+			return fmt.Errorf("I15: of %q of %s the row cache says %+v at %+v, the row %+v at %+v", asset, user, cached, cachedAt, stored, storedAt)
 		}
+		return nil
+	})
+}
+
+// each visits the rows.
+func (c *rowCache) each(visit func(key, row []byte) error) error {
+	for i, s := range c.segments {
+		for from := 0; from < len(s); {
+			key, row, _, end := readCached(s, from)
+			if at, ok := c.at[c.hash(key)]; ok && at == (c.first+uint64(i))<<32|uint64(from) {
+				if err := visit(key, row); err != nil {
+					return err
+				}
+			}
+			from = end
+		}
+	}
+	return nil
+}
+
+// CachedRows is how many rows of accounts that left memory are kept.
+func (e *Engine) CachedRows() int { return len(e.left.at) }
+
+func (e *Engine) checkState(key, row string) error {
+	user, asset, _ := strings.Cut(key[1:], "\x00")
+	var h head
+	var at event.Place
+	packed, since, err := h.decode(row, &at)
+	if err != nil || packed == "" {
+		return err
+	}
+	var line ledgerTimeline
+	var got, want ledger.Account
+	line.Start(event.Place{}, &ledger.Account{})
+	ops, checks := e.stretch(h.number, event.Place{}, nil, nil)
+	line.Resume(ops, nil)
+	line.StateAt(at, &want, &event.Result{})
+	if err := got.Decode(packed); err != nil {
+		return err
+	}
+	if line.Last() != at || !got.Equal(&want) {
+		return fmt.Errorf("I14: the row of %s of %s doesn't have the state that its events make", asset, user)
+	}
+	behind := len(ops)
+	if n := len(checks); n > 0 {
+		behind -= int(checks[n-1].Index)
+	}
+	if since < behind {
+		return fmt.Errorf("I14: the row of %s of %s says that %d events lie behind its last checkpoint, there are %d", asset, user, since, behind)
 	}
 	return nil
 }

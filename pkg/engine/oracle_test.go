@@ -89,6 +89,10 @@ const (
 	oneRound = 1
 )
 
+// rowCaches are how many bytes of rows stay of who leaves memory: none, so few
+// that they are dropped all the time, and all.
+var rowCaches = [...]int{0, 500, 1 << 20}
+
 func newHost(c oracle.Config, cacheBytes int) *host {
 	h := &host{
 		cfg: engine.Config{
@@ -99,6 +103,9 @@ func newHost(c oracle.Config, cacheBytes int) *host {
 	}
 	if cacheBytes == recentMemory || cacheBytes == oneRound {
 		h.cfg.KeepFor = 1
+	}
+	if cacheBytes == noMemory || cacheBytes == oneRound {
+		h.cfg = h.cfg.WithRowCache(rowCaches[c.Lateness/(5*second)%int64(len(rowCaches))])
 	}
 	h.open()
 	return h

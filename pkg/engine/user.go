@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"strings"
 
 	"highwater/pkg/event"
@@ -142,7 +143,7 @@ const (
 // there.
 func (e *Engine) spare(a *account) int {
 	n := len(a.line.Ops) - e.cfg.sizes.keep
-	if isShort := e.cfg.KeepFor > 0 || e.cached > e.cfg.CacheBytes/2; isShort {
+	if isShort := e.cfg.KeepFor > 0 || e.cached > e.room()/2; isShort {
 		n = max(n, e.old(a))
 	}
 	return min(a.open, n)
@@ -161,9 +162,9 @@ func (e *Engine) oldTo() event.Time { return e.meta.settledTo - event.Time(e.kee
 func (e *Engine) balanceMemory() {
 	switch {
 	case e.cfg.KeepFor > 0: // somebody decided
-	case e.past > e.cfg.CacheBytes/2:
+	case e.past > e.room()/2:
 		e.keepFor = max(e.keepFor/2, minKeepFor)
-	case e.past < e.cfg.CacheBytes/8:
+	case e.past < e.room()/8:
 		e.keepFor = min(e.keepFor*2, maxKeepFor)
 	}
 }
@@ -210,9 +211,12 @@ func (e *Engine) account(u *user, asset string) *account {
 		return a
 	}
 	e.key = appendAccountKey(e.key[:0], u.id, asset)
-	row, ok := e.rows.Get(e.key)
-	if !ok {
-		return nil
+	row, stands, left := e.left.take(e.key[1:])
+	if !left {
+		var ok bool
+		if row, ok = e.rows.Get(e.key); !ok {
+			return nil
+		}
 	}
 	a := e.addAccount(u, asset)
 	var place event.Place
@@ -224,7 +228,10 @@ func (e *Engine) account(u *user, asset string) *account {
 		a.due = &place
 	}
 	e.loadPending(a)
-	if a.stands = state != ""; a.stands {
+	// Who only comes back need not be written with his state: it stays when he
+	// goes.
+	a.known, a.stands = left, state != "" && (stands || !left)
+	if state != "" {
 		e.resume(a, place, state, since)
 	} else {
 		e.loadLine(a)
@@ -251,7 +258,11 @@ func (e *Engine) mayStand(a *account) bool {
 }
 
 // isNearlyFull reports whether accounts will soon have to leave memory.
-func (e *Engine) isNearlyFull() bool { return e.cached >= e.cfg.CacheBytes-e.cfg.CacheBytes/8 }
+func (e *Engine) isNearlyFull() bool { return e.cached >= e.room()-e.room()/8 }
+
+// room is how many bytes accounts may take in memory, beside the rows of those
+// that left it.
+func (e *Engine) room() int { return e.cfg.CacheBytes - e.left.bytes() }
 
 // addAccount makes room for an account in memory.
 func (e *Engine) addAccount(u *user, asset string) *account {
@@ -358,9 +369,12 @@ func (a *account) past() int {
 	return size
 }
 
-// SetCacheBytes changes the bound on the accounts kept in memory; what is over
-// it goes with the next Commit.
-func (e *Engine) SetCacheBytes(n int) { e.cfg.CacheBytes = n }
+// SetCacheBytes changes the bound on what is kept in memory of accounts; what is
+// over it goes with the next Commit.
+func (e *Engine) SetCacheBytes(n int) {
+	e.cfg.CacheBytes = n
+	e.left.room = cmp.Or(e.cfg.sizes.rows, n/rowsShare)
+}
 
 // maxLeaving bounds the states that a transaction writes of accounts that leave
 // memory: where there is suddenly less room, many leave at once. Those of the
@@ -373,15 +387,23 @@ const maxLeaving = 8192
 // account larger than all the room isn't loaded for each one anew; without any
 // room nothing stays.
 func (e *Engine) evict() {
-	if e.cached <= e.cfg.CacheBytes {
+	written := 0
+	write := func(key, row []byte) {
+		if written++; written <= maxLeaving {
+			e.key = append(append(e.key[:0], keyAccount), key...)
+			e.rows.Set(e.key, row)
+		}
+	}
+	e.left.shrink(e.left.room, write)
+	if e.cached <= e.room() {
 		return
 	}
 	e.balanceMemory()
-	passes, leaving := len(e.clock), maxLeaving
+	passes := len(e.clock)
 	if e.cfg.CacheBytes == 0 {
 		passes *= 2 // who was needed goes at the second
 	}
-	for ; e.cached > e.cfg.CacheBytes && passes > 0; passes-- {
+	for ; e.cached > e.room() && passes > 0 && len(e.clock) > 0; passes-- {
 		if e.hand >= len(e.clock) {
 			e.hand = 0
 		}
@@ -392,12 +414,7 @@ func (e *Engine) evict() {
 			e.hand++
 			continue
 		}
-		for a := &u.one; a != nil && leaving > 0; a = a.next {
-			if a.user != nil && !a.stands && e.mayStand(a) {
-				e.writeHead(a, true)
-				leaving--
-			}
-		}
+		e.leave(u, write)
 		last := len(e.clock) - 1
 		e.clock[e.hand] = e.clock[last]
 		e.clock[last] = nil
@@ -405,5 +422,25 @@ func (e *Engine) evict() {
 		delete(e.users, u.id)
 		e.cached -= u.bytes
 		e.past -= u.past
+	}
+}
+
+// leave keeps the rows of a user who leaves memory, of accounts with their
+// states if they may stand there.
+func (e *Engine) leave(u *user, write func(key, row []byte)) {
+	for a := &u.one; a != nil; a = a.next {
+		if a.user == nil || !e.mayStand(a) || !e.packHead(a, true) {
+			continue
+		}
+		// The key's memory is that of rows which are dropped.
+		e.key2 = append(e.key2[:0], e.key[1:]...)
+		if !e.left.put(e.key2, e.val, a.stands, write) && !a.stands {
+			write(e.key2, e.val)
+		}
+	}
+	if u.book != nil {
+		e.packBook(u.book)
+		e.key2 = append(e.key2[:0], e.key[1:]...)
+		e.left.put(e.key2, e.val, true, write)
 	}
 }

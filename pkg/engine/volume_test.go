@@ -78,7 +78,7 @@ func TestChaptersMadeBehindAShiftedVolume(t *testing.T) {
 		for n := range 16 {
 			s := trimmed(130+n%4, left, 62+3*(n/4))
 			h := newHost(s.Config, 1<<30)
-			h.cfg = h.cfg.Small(2, 4, 10, 60, 1, 0)
+			h.cfg = h.cfg.Small(2, 4, 10, 60, 1, 0, 0)
 			h.open()
 			s.Run(func(tx *gen.Transaction, _ *oracle.Model, want *oracle.Records) bool {
 				got, err := h.run(tx)

@@ -30,21 +30,19 @@ const (
 	hugePause  = 1000
 )
 
-// huge is an engine over a store on the disk, with one user of hugeEvents
-// events, all but the grants that they draw from subtracts. All are settled.
-type huge struct {
+// driven is an engine over a store on the disk.
+type driven struct {
 	store  *Store
 	rows   *Rows
 	e      *engine.Engine
 	out    counted
-	begin  event.Time
 	now    event.Time
 	offset int64
 	// bytes is what the batches took in the changelog.
 	bytes int
 }
 
-func newHuge(b *testing.B, lasts int) *huge {
+func newDriven(b *testing.B, settled bool) *driven {
 	b.Helper()
 	shared := NewShared(256<<20, 0)
 	b.Cleanup(shared.Close)
@@ -57,12 +55,48 @@ func newHuge(b *testing.B, lasts int) *huge {
 			b.Error(err)
 		}
 	})
-	h := &huge{store: s, rows: s.Rows(), begin: 1_700_000_000_000_000}
-	h.now = h.begin
-	cfg := engine.Config{Lateness: 10_000_000, IdleTimeout: 5_000_000, FutureSkew: 300_000_000, Settled: true, CacheBytes: 256 << 20}
-	if h.e, err = engine.New(cfg, h.rows, &h.out); err != nil {
+	d := &driven{store: s, rows: s.Rows(), now: 1_700_000_000_000_000}
+	cfg := engine.Config{Lateness: 10_000_000, IdleTimeout: 5_000_000, FutureSkew: 300_000_000, Settled: settled, CacheBytes: 256 << 20}
+	if d.e, err = engine.New(cfg, d.rows, &d.out); err != nil {
 		b.Fatal(err)
 	}
+	return d
+}
+
+func (d *driven) send(ev event.Event, at event.Time) {
+	d.offset++
+	ev.ID, ev.Asset = strconv.FormatInt(10_000_000_000+d.offset, 10), event.DefaultAsset
+	ev.OccurredAt, ev.TimeGiven, ev.EffectiveAt, ev.ExpiresAt = at, true, event.NoTime, event.NoTime
+	d.e.Process(&engine.Record{Event: &ev, Input: event.Position{Topic: ev.Kind.Topic(), Offset: d.offset}, ArrivedAt: at})
+}
+
+// commit takes what was processed to the applied state.
+func (d *driven) commit(b *testing.B) {
+	b.Helper()
+	if err := d.e.Commit(); err != nil {
+		b.Fatal(err)
+	}
+	batch, err := d.rows.Seal(Progress{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	d.bytes += len(batch.Bytes())
+	if err := d.rows.Apply(batch, d.store.Meta().Offset+1); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// huge has one user of hugeEvents events, all but the grants that they draw from
+// subtracts. All are settled.
+type huge struct {
+	*driven
+	begin event.Time
+}
+
+func newHuge(b *testing.B, lasts int) *huge {
+	b.Helper()
+	h := &huge{driven: newDriven(b, true)}
+	h.begin = h.now
 	for i := range hugeEvents {
 		if i%benchEvents == 0 {
 			h.e.Begin(h.now)
@@ -74,7 +108,7 @@ func newHuge(b *testing.B, lasts int) *huge {
 				amount *= 3
 			}
 		}
-		h.send(kind, event.Amount(amount), h.now)
+		h.send(event.Event{User: "huge", Kind: kind, Amount: event.Amount(amount)}, h.now)
 		if h.now += hugePause; i%benchEvents == benchEvents-1 {
 			h.commit(b)
 		}
@@ -86,31 +120,6 @@ func newHuge(b *testing.B, lasts int) *huge {
 		h.commit(b)
 	}
 	return h
-}
-
-func (h *huge) send(kind event.Kind, amount event.Amount, at event.Time) {
-	h.offset++
-	ev := event.Event{
-		ID: strconv.FormatInt(10_000_000_000+h.offset, 10), User: "huge", Asset: event.DefaultAsset, Kind: kind, Amount: amount,
-		OccurredAt: at, TimeGiven: true, EffectiveAt: event.NoTime, ExpiresAt: event.NoTime,
-	}
-	h.e.Process(&engine.Record{Event: &ev, Input: event.Position{Topic: kind.Topic(), Offset: h.offset}, ArrivedAt: at})
-}
-
-// commit takes what was processed to the applied state.
-func (h *huge) commit(b *testing.B) {
-	b.Helper()
-	if err := h.e.Commit(); err != nil {
-		b.Fatal(err)
-	}
-	batch, err := h.rows.Seal(Progress{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	h.bytes += len(batch.Bytes())
-	if err := h.rows.Apply(batch, h.store.Meta().Offset+1); err != nil {
-		b.Fatal(err)
-	}
 }
 
 // BenchmarkLateOnHuge is one event that comes late, by so many events, on an
@@ -129,7 +138,7 @@ func BenchmarkLateOnHuge(b *testing.B) {
 					h.e.Begin(h.now)
 					// At places spread over some chapters.
 					place := h.begin + event.Time(hugeEvents-behind+late*37%500)*hugePause
-					h.send(event.Subtract, 1, place+event.Time(1+h.offset%(hugePause-1)))
+					h.send(event.Event{User: "huge", Kind: event.Subtract, Amount: 1}, place+event.Time(1+h.offset%(hugePause-1)))
 					h.commit(b)
 					if late++; first == 0 {
 						first = time.Since(began)
