@@ -17,7 +17,7 @@ func TestRoundTrip(t *testing.T) {
 		var row []byte
 		var checks []func(*pack.Reader)
 		for range rapid.IntRange(0, 20).Draw(t, "parts") {
-			switch rapid.IntRange(0, 3).Draw(t, "part") {
+			switch rapid.IntRange(0, 5).Draw(t, "part") {
 			case 0:
 				v := rapid.Uint64().Draw(t, "uint")
 				row = pack.Uint(row, v)
@@ -50,6 +50,23 @@ func TestRoundTrip(t *testing.T) {
 						t.Fatalf("%d is read as %d", v, got)
 					}
 				})
+			case 4:
+				v := rapid.Uint64().Draw(t, "big") >> rapid.IntRange(0, 63).Draw(t, "shift")
+				row = pack.Big(row, v)
+				checks = append(checks, func(r *pack.Reader) {
+					if got := r.Big(); got != v {
+						t.Fatalf("%d is read as %d", v, got)
+					}
+				})
+			case 5:
+				other := rapid.StringMatching("a{0,40}").Draw(t, "other")
+				v := rapid.StringMatching("a{0,40}b?").Draw(t, "like it")
+				row = pack.Like(row, other, v)
+				checks = append(checks, func(r *pack.Reader) {
+					if got := r.Like(other); got != v {
+						t.Fatalf("%q, like %q, is read as %q", v, other, got)
+					}
+				})
 			}
 		}
 		r := pack.NewReader(string(row))
@@ -75,6 +92,13 @@ func TestForms(t *testing.T) {
 		{"-1", string(pack.Int(nil, -1)), "\x01"},
 		{"1", string(pack.Int(nil, 1)), "\x02"},
 		{"-2^63", string(pack.Int(nil, math.MinInt64)), "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"},
+		{"127 from its top", string(pack.Big(nil, 127)), "\x7f"},
+		{"128 from its top", string(pack.Big(nil, 128)), "\x80\x80"},
+		{"2^56-1 from its top", string(pack.Big(nil, 1<<56-1)), "\xfe\xff\xff\xff\xff\xff\xff\xff"},
+		{"2^56 from its top", string(pack.Big(nil, 1<<56)), "\xff\x01\x00\x00\x00\x00\x00\x00\x00"},
+		{"ann like nothing", string(pack.Like(nil, "", "ann")), "\x30ann"},
+		{"ann like anna", string(pack.Like(nil, "anna", "ann")), "\x03"},
+		{"anna like annb", string(pack.Like(nil, "annb", "anna")), "\x13a"},
 		{"ann", string(pack.String([]byte("before"), "ann")), "before\x03ann"},
 		{"nothing", string(pack.String(nil, "")), "\x00"},
 	} {
@@ -100,6 +124,12 @@ func TestCorrupt(t *testing.T) {
 		{"nothing for a string", "", func(r *pack.Reader) { _ = r.String() }},
 		{"a string cut short", "\x03an", func(r *pack.Reader) { _ = r.String() }},
 		{"a string of 2^64-1 bytes", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01ann", func(r *pack.Reader) { _ = r.String() }},
+		{"nothing for a big one", "", func(r *pack.Reader) { r.Big() }},
+		{"a big one cut short", "\xc0\x01", func(r *pack.Reader) { r.Big() }},
+		{"more shared than the other has", "\x13abc", func(r *pack.Reader) { _ = r.Like("an") }},
+		{"a string like another one, cut short", "\x32ab", func(r *pack.Reader) { _ = r.Like("an") }},
+		{"2^60-1 bytes like another one", "\xf2\xff\xff\xff\xff\xff\xff\xff\xff\x01ab", func(r *pack.Reader) { _ = r.Like("an") }},
+		{"a row that can't be", "abc", func(r *pack.Reader) { r.Fail() }},
 		{"more items than bytes", "\x02x", func(r *pack.Reader) { r.Count(1) }},
 		{"more items than their bytes", "\x02xxx", func(r *pack.Reader) { r.Count(2) }},
 		{"2^64-1 items", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01xxx", func(r *pack.Reader) { r.Count(1) }},
@@ -110,7 +140,7 @@ func TestCorrupt(t *testing.T) {
 			if !r.Failed() || r.Left() != 0 {
 				t.Errorf("failed is %v, with %d bytes left", r.Failed(), r.Left())
 			}
-			if r.Uint() != 0 || r.Int() != 0 || r.Byte() != 0 || r.String() != "" || r.Count(1) != 0 {
+			if r.Uint() != 0 || r.Int() != 0 || r.Byte() != 0 || r.String() != "" || r.Count(1) != 0 || r.Big() != 0 || r.Like("ann") != "" {
 				t.Error("something is read behind a failure")
 			}
 			if err := r.Close(); !errors.Is(err, pack.ErrCorrupt) {
@@ -140,7 +170,7 @@ func FuzzReader(f *testing.F) {
 		left := len(row)
 		for _, part := range parts {
 			rest := row[len(row)-r.Left():]
-			switch part % 5 {
+			switch part % 7 {
 			case 0:
 				want, n := binary.Uvarint([]byte(rest))
 				if got := r.Uint(); n > 0 && (got != want || r.Left() != len(rest)-n) || (n <= 0) != r.Failed() {
@@ -162,6 +192,14 @@ func FuzzReader(f *testing.F) {
 			case 4:
 				if n := r.Count(3); n < 0 || n*3 > r.Left() {
 					t.Fatalf("%q counts %d items", rest, n)
+				}
+			case 5:
+				if v := r.Big(); !r.Failed() && len(pack.Big(nil, v)) > len(rest)-r.Left() {
+					t.Fatalf("%q is read as %d and leaves %d bytes", rest, v, r.Left())
+				}
+			case 6:
+				if s := r.Like("ann"); !r.Failed() && len(s) > 3+len(rest)-r.Left() {
+					t.Fatalf("%q gives the string %q and leaves %d bytes", rest, s, r.Left())
 				}
 			}
 			if r.Left() > left || r.Failed() && r.Left() != 0 {
