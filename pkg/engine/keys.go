@@ -198,11 +198,11 @@ func appendName(b []byte, what byte, user, id string, scratch []byte) []byte {
 // appendNamed appends the value of a name row: number and place of what took
 // the name, as pack's parts and short, since nearly every event has one:
 //
-//	number | time and rank | where it isn't just an event of this id:
+//	number | time in short and rank | where it isn't just an event of this id:
 //	sequence, id, 0, sender
 func appendNamed(b []byte, id string, number uint64, p event.Place) []byte {
 	b = pack.Uint(b, number)
-	b = pack.Uint(b, uint64(p.Time)<<rankBits|uint64(p.Rank))
+	b = pack.Uint(b, shortTime(p.Time)<<rankBits|uint64(p.Rank))
 	if p.ID == id && p.From == "" && p.Sequence == 0 {
 		return b
 	}
@@ -210,7 +210,7 @@ func appendNamed(b []byte, id string, number uint64, p event.Place) []byte {
 	return append(append(b, 0), p.From...)
 }
 
-// rankBits are more than any rank of a kind takes; times leave six.
+// rankBits are more than any rank of a kind takes; times in short leave five.
 const rankBits = 4
 
 // keyNamed is the key of the event that a name's value tells the place of.
@@ -225,7 +225,7 @@ func keyNamed(value []byte, id string) (key []byte, ok bool) {
 	if r.Failed() || len(rest) < n {
 		return nil, false
 	}
-	key = binary.BigEndian.AppendUint64(appendNumbered(nil, keyEvent, number), at>>rankBits)
+	key = binary.BigEndian.AppendUint64(appendNumbered(nil, keyEvent, number), uint64(longTime(at>>rankBits)))
 	key = append(append(key, rest[:n]...), byte(at&(1<<rankBits-1)))
 	return append(key, rest[n:]...), true
 }

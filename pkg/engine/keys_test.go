@@ -23,8 +23,8 @@ func TestPlacesInRows(t *testing.T) {
 						}
 					}
 					for p.Due = range event.AfterAll + 1 {
-						r := pack.NewReader(string(appendPlaceParts(nil, p)))
-						if got := readPlaceParts(&r); got != p || r.Close() != nil {
+						r := pack.NewReader(string(appendPlaceParts(nil, p, 0)))
+						if got := readPlaceParts(&r, 0); got != p || r.Close() != nil {
 							t.Fatalf("%+v is read as %+v", p, got)
 						}
 					}

@@ -23,9 +23,9 @@ const (
 	streams
 )
 
-// meta is what the engine knows of the whole shard, version 6 (1 had no
+// meta is what the engine knows of the whole shard, version 7 (1 had no
 // conditional operations beside it, 2 due rows by bucket, 3 digests of another
-// form, 4 accounts' rows without states, 5 longer rows; none was released):
+// form, 4 accounts' rows without states, 5 and 6 longer rows; none was released):
 //
 //	version | 1 where settled entries are published, else 0 | watermark
 //	| seen+1 of each input | committed_at | last account number
@@ -144,9 +144,9 @@ func (e *Engine) commitMeta() {
 }
 
 func appendAppointment(b []byte, p *appointment) []byte {
-	return pack.String(pack.String(appendPlaceParts(b, p.at), p.user), p.asset)
+	return pack.String(pack.String(appendPlaceParts(b, p.at, 0), p.user), p.asset)
 }
 
 func readAppointment(r *pack.Reader) appointment {
-	return appointment{readPlaceParts(r), r.String(), r.String()}
+	return appointment{readPlaceParts(r, 0), r.String(), r.String()}
 }

@@ -19,7 +19,7 @@ const (
 	chapterRowVersion = 1
 
 	windowRowVersion = 1
-	metaRowVersion   = 6
+	metaRowVersion   = 7
 )
 
 // Optional parts of an event row, in the order they stand in.
@@ -43,15 +43,17 @@ const (
 // An event row, version 1, as pack's parts:
 //
 //	version | kind byte | marks byte (the lower eight; what else is marked
-//	shows in the parts) | parts | processed_at | processed_at - arrived_at | offset
-//	| the parts whose bit is set: occurred_at - time | outcome byte, code byte
+//	shows in the parts) | parts | processed_at | arrived_at, from the whole
+//	millisecond of that | offset
+//	| the parts whose bit is set: occurred_at | outcome byte, code byte
 //	| amount | ref | to | effective_at | expires_at | priority
 //	| currency, quantity, price | asset (of orders, if not the default)
 //	| source | metadata: count, (key, value)
 //	| nothing more where the producer gave no amount
 //	| incoming: partition, count, (amount, expires_at+1, priority)
 //
-// Time, sequence, rank, id and sender stand in its key. What most rows of a
+// Time, sequence, rank, id and sender stand in its key, and other times are
+// written from that one. What most rows of a
 // transaction have in common comes first: a compression finds it.
 func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 	parts, d := uint64(0), p.Details()
@@ -78,10 +80,10 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 	b = append(b, eventRowVersion, byte(p.Kind), byte(p.Marks))
 	b = pack.Uint(b, parts)
 	b = pack.Uint(b, uint64(p.ProcessedAt))
-	b = pack.Int(b, int64(p.ProcessedAt-p.ArrivedAt))
+	b = appendTime(b, p.ArrivedAt, wholeMilli(p.ProcessedAt))
 	b = pack.Uint(b, uint64(p.Offset))
 	if parts&hasOccurredAt != 0 {
-		b = pack.Int(b, int64(d.OccurredAt-p.Time))
+		b = appendTime(b, d.OccurredAt, p.Time)
 	}
 	if parts&hasDecision != 0 {
 		b = append(b, byte(p.Outcome), byte(p.Code))
@@ -96,10 +98,10 @@ func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 		b = pack.String(b, d.To)
 	}
 	if parts&hasEffectiveAt != 0 {
-		b = pack.Uint(b, uint64(d.EffectiveAt))
+		b = appendTime(b, d.EffectiveAt, p.Time)
 	}
 	if parts&hasExpiresAt != 0 {
-		b = pack.Uint(b, uint64(d.ExpiresAt))
+		b = appendTime(b, d.ExpiresAt, p.Time)
 	}
 	if parts&hasPriority != 0 {
 		b = pack.Uint(b, uint64(d.Priority))
@@ -162,10 +164,10 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 	d.From = place.From
 	parts := r.Uint()
 	p.ProcessedAt = event.Time(r.Uint())
-	p.ArrivedAt = p.ProcessedAt - event.Time(r.Int())
+	p.ArrivedAt = readTime(&r, wholeMilli(p.ProcessedAt))
 	p.Offset = int64(r.Uint())
 	if parts&hasOccurredAt != 0 {
-		d.OccurredAt = p.Time + event.Time(r.Int())
+		d.OccurredAt = readTime(&r, p.Time)
 	}
 	if parts&hasDecision != 0 {
 		p.Outcome, p.Code = event.Outcome(r.Byte()), event.Code(r.Byte())
@@ -180,10 +182,10 @@ func decodeEventRow(place event.Place, row string, p *event.Placed, extra *event
 		d.To = r.String()
 	}
 	if parts&hasEffectiveAt != 0 {
-		d.EffectiveAt = event.Time(r.Uint())
+		d.EffectiveAt = readTime(&r, p.Time)
 	}
 	if parts&hasExpiresAt != 0 {
-		d.ExpiresAt = event.Time(r.Uint())
+		d.ExpiresAt = readTime(&r, p.Time)
 	}
 	if parts&hasPriority != 0 {
 		d.Priority = int32(r.Uint())
@@ -222,30 +224,6 @@ func readExtra(r *pack.Reader, parts uint64, extra *event.Event) {
 			extra.Metadata = append(extra.Metadata, event.Pair{Key: r.String(), Value: r.String()})
 		}
 	}
-}
-
-func appendTerms(b []byte, t *event.Terms) []byte {
-	b = pack.String(b, t.Currency)
-	b = appendDecimal(b, t.Quantity)
-	return appendDecimal(b, t.Price)
-}
-
-func readTerms(r *pack.Reader) *event.Terms {
-	return &event.Terms{Currency: r.String(), Quantity: readDecimal(r), Price: readDecimal(r)}
-}
-
-func appendDecimal(b []byte, d event.Decimal) []byte {
-	for _, w := range d {
-		b = pack.Uint(b, w)
-	}
-	return b
-}
-
-func readDecimal(r *pack.Reader) (d event.Decimal) {
-	for i := range d {
-		d[i] = r.Uint()
-	}
-	return d
 }
 
 // Optional parts of an account's row, in the order they stand in.
@@ -298,13 +276,13 @@ func (h *head) append(b []byte, place event.Place, state []byte, since int) []by
 	b = pack.Uint(b, h.credited)
 	b = pack.Uint(b, h.debited)
 	if parts&hasPlace != 0 {
-		b = appendPlaceParts(b, place)
+		b = appendPlaceParts(b, place, 0)
 	}
 	if parts&hasHigh != 0 {
 		b = pack.Uint(b, h.creditedHigh)
 	}
 	if parts&hasChapter != 0 {
-		b = appendPlaceParts(b, h.last.end)
+		b = appendPlaceParts(b, h.last.end, 0)
 	}
 	if parts&hasState != 0 {
 		b = pack.Uint(b, uint64(since))
@@ -325,13 +303,13 @@ func (h *head) decode(row string, place *event.Place) (state string, since int, 
 	h.records = int64(r.Uint())
 	h.credited, h.debited = r.Uint(), r.Uint()
 	if parts&hasPlace != 0 {
-		*place = readPlaceParts(&r)
+		*place = readPlaceParts(&r, 0)
 	}
 	if parts&hasHigh != 0 {
 		h.creditedHigh = r.Uint()
 	}
 	if parts&hasChapter != 0 {
-		h.last = &lastChapter{end: readPlaceParts(&r)}
+		h.last = &lastChapter{end: readPlaceParts(&r, 0)}
 	}
 	if parts&hasState != 0 {
 		since = int(r.Uint())
@@ -384,55 +362,11 @@ func readCaptureRow(row string) (event.Amount, error) {
 	return amount, nil
 }
 
-// A place, as pack's parts:
-//
-//	time | shape byte: due in its lower three bits, rank in the next three,
-//	and whether there are a sequence and a sender | sequence | id | sender
-const (
-	rankShift   = 3
-	dueOfShape  = 1<<rankShift - 1
-	hasSequence = 1 << 6
-	hasSender   = 1 << 7
-)
-
-func appendPlaceParts(b []byte, p event.Place) []byte {
-	b = pack.Uint(b, uint64(p.Time))
-	shape := byte(p.Due) | p.Rank<<rankShift
-	if p.Sequence != 0 {
-		shape |= hasSequence
-	}
-	if p.From != "" {
-		shape |= hasSender
-	}
-	b = append(b, shape)
-	if p.Sequence != 0 {
-		b = pack.Int(b, p.Sequence)
-	}
-	b = pack.String(b, p.ID)
-	if p.From != "" {
-		b = pack.String(b, p.From)
-	}
-	return b
-}
-
-func readPlaceParts(r *pack.Reader) event.Place {
-	p := event.Place{Time: event.Time(r.Uint())}
-	shape := r.Byte()
-	p.Due, p.Rank = event.Due(shape&dueOfShape), shape&(hasSequence-1)>>rankShift
-	if shape&hasSequence != 0 {
-		p.Sequence = r.Int()
-	}
-	p.ID = r.String()
-	if shape&hasSender != 0 {
-		p.From = r.String()
-	}
-	return p
-}
-
 // orderRow is one order now, version 1:
 //
-//	version | first time | last end's time + 1 | records | status byte
-//	| while live: currency, quantity, price | placed | updated_at
+//	version | status byte | first time | last end's time, from the first
+//	| records | while live: place, from the first time | updated_at, from the
+//	place's | currency, quantity, price
 type orderRow struct {
 	// first is the time of the order's first command, ended that of the last
 	// one that ended it, NoTime if none: an order was live at no time outside.
@@ -442,15 +376,14 @@ type orderRow struct {
 }
 
 func (o *orderRow) append(b []byte) []byte {
-	b = append(b, orderRowVersion)
-	b = pack.Uint(b, uint64(o.first))
-	b = pack.Uint(b, uint64(o.ended+1))
+	b = append(b, orderRowVersion, byte(o.state.Status))
+	b = appendTime(b, o.first, 0)
+	b = appendTime(b, o.ended, o.first)
 	b = pack.Uint(b, uint64(o.records))
-	b = append(b, byte(o.state.Status))
 	if o.state.Live() {
+		b = appendPlaceParts(b, o.state.Placed, o.first)
+		b = appendTime(b, o.state.UpdatedAt, o.state.Placed.Time)
 		b = appendTerms(b, o.state.Terms)
-		b = appendPlaceParts(b, o.state.Placed)
-		b = pack.Uint(b, uint64(o.state.UpdatedAt))
 	}
 	return b
 }
@@ -460,11 +393,14 @@ func (o *orderRow) decode(row string) error {
 	if v := r.Byte(); v != orderRowVersion {
 		return fmt.Errorf("order row of version %d: this program reads version %d", v, orderRowVersion)
 	}
-	*o = orderRow{first: event.Time(r.Uint()), ended: event.Time(r.Uint()) - 1, records: int64(r.Uint())}
-	if o.state.Status = event.OrderStatus(r.Byte()); o.state.Live() {
+	*o = orderRow{state: order.Order{Status: event.OrderStatus(r.Byte())}}
+	o.first = readTime(&r, 0)
+	o.ended = readTime(&r, o.first)
+	o.records = int64(r.Uint())
+	if o.state.Live() {
+		o.state.Placed = readPlaceParts(&r, o.first)
+		o.state.UpdatedAt = readTime(&r, o.state.Placed.Time)
 		o.state.Terms = readTerms(&r)
-		o.state.Placed = readPlaceParts(&r)
-		o.state.UpdatedAt = event.Time(r.Uint())
 	}
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("order row: %w", err)
@@ -473,7 +409,8 @@ func (o *orderRow) decode(row string) error {
 }
 
 // window is one (currency, minute), version 1: version, records, final byte,
-// then the tally's nine numbers in their order.
+// then the tally's nine numbers in their order, the last one as what it is more
+// than the one before.
 type window struct {
 	records int64
 	final   bool
@@ -492,10 +429,9 @@ func (w *window) append(b []byte) []byte {
 	for _, n := range [...]int64{t.Placed, t.Paused, t.Resumed, t.Cancelled, t.Ignored, t.LiveOrdersDelta} {
 		b = pack.Int(b, n)
 	}
-	for _, d := range [...]event.Decimal{t.PlacedAmount, t.PlacedNotional, t.LiveNotionalDelta} {
-		b = appendDecimal(b, d)
-	}
-	return b
+	b = appendDecimal(b, t.PlacedAmount)
+	b = appendDecimal(b, t.PlacedNotional)
+	return appendDecimal(b, t.LiveNotionalDelta.Sub(t.PlacedNotional))
 }
 
 func (w *window) decode(row string) error {
@@ -509,9 +445,8 @@ func (w *window) decode(row string) error {
 	for _, n := range [...]*int64{&t.Placed, &t.Paused, &t.Resumed, &t.Cancelled, &t.Ignored, &t.LiveOrdersDelta} {
 		*n = r.Int()
 	}
-	for _, d := range [...]*event.Decimal{&t.PlacedAmount, &t.PlacedNotional, &t.LiveNotionalDelta} {
-		*d = readDecimal(&r)
-	}
+	t.PlacedAmount, t.PlacedNotional = readDecimal(&r), readDecimal(&r)
+	t.LiveNotionalDelta = t.PlacedNotional.Add(readDecimal(&r))
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("window row: %w", err)
 	}
