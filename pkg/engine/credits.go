@@ -413,9 +413,14 @@ func (e *Engine) packHead(a *account, stands bool) bool {
 			e.packed = e.packed[:0]
 		}
 	}
+	stands = len(e.packed) > 0
+	var place event.Place
+	if stands || a.due != nil {
+		place = a.place()
+	}
 	e.key = appendAccountKey(e.key[:0], a.user.id, a.asset)
-	e.val = a.head.append(e.val[:0], a.place(), e.packed, a.line.Since())
-	return len(e.packed) > 0
+	e.val = a.head.append(e.val[:0], place, e.packed, a.line.Since())
+	return stands
 }
 
 func (e *Engine) sayBalance(a *account) {

@@ -240,6 +240,9 @@ const (
 //	| the parts whose bit is set: where what was said last stands
 //	| what credited is beyond 64 bits | where the last chapter ends
 //	| state: events since the last checkpoint, state
+//
+// Of an asset without a state what was said last is its newest event, where the
+// row doesn't tell another place.
 type head struct {
 	number  uint64
 	records int64

@@ -62,7 +62,8 @@ type Account struct {
 	Asset string
 
 	head
-	// place is where what was said last stands.
+	// place is where what was said last stands; nothing where the row doesn't
+	// tell (see lastSaid).
 	place event.Place
 }
 
@@ -92,6 +93,24 @@ func (v *View) Accounts(user string) iter.Seq[Account] {
 			}
 		}
 	}
+}
+
+// lastSaid is where what was said last of an account stands, before everything
+// where nothing was.
+func (v *View) lastSaid(a *Account) event.Place {
+	if a.place == (event.Place{}) && !a.IsOrders() {
+		prefix := appendNumbered(nil, keyEvent, a.number)
+		rows := v.read(prefix, behind(prefix), true)
+		rows.piece = 1
+		if rows.next() {
+			place, ok := placeIn(rows.key[len(prefix):])
+			if !ok {
+				v.ok(errCorruptKey)
+			}
+			a.place = place
+		}
+	}
+	return a.place
 }
 
 // numbered finds a user's account by its number.

@@ -78,7 +78,7 @@ const blockEntries = 64
 func (v *View) entrySource(a *Account, from EntryPlace, back bool) *entrySource {
 	s := &entrySource{account: a, from: from, back: back}
 	switch {
-	case a.place == (event.Place{}):
+	case v.lastSaid(a) == (event.Place{}):
 		s.load = func() []placedEntry { return nil }
 	case a.IsOrders():
 		s.load = v.bookBlocks(a, from.Place, back)
@@ -146,7 +146,7 @@ func (v *View) lineBlocks(a *Account, from event.Place) func() []placedEntry {
 	var r *replay
 	return func() (block []placedEntry) {
 		if r == nil {
-			r, _ = v.replay(a, from, a.place)
+			r, _ = v.replay(a, from, v.lastSaid(a))
 		}
 		for len(block) < blockEntries && r.step() {
 			if !r.place.Before(from) {
@@ -160,7 +160,7 @@ func (v *View) lineBlocks(a *Account, from event.Place) func() []placedEntry {
 // lineBlocksBack replays an asset's stretches between checkpoints, the last
 // one before a place first.
 func (v *View) lineBlocksBack(a *Account, from event.Place) func() []placedEntry {
-	end := a.place
+	end := v.lastSaid(a)
 	if from.Before(end) {
 		end = from
 	}
@@ -270,7 +270,7 @@ func (v *View) entryAt(user string, number uint64, place event.Place) (*event.En
 		if e, ok := v.pendingAt(&a, place); ok {
 			return e, true
 		}
-		if a.place.Before(place) {
+		if v.lastSaid(&a).Before(place) {
 			return nil, false // to come
 		}
 		if a.IsOrders() {
