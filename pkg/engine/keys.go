@@ -202,7 +202,7 @@ func appendName(b []byte, what byte, user, id string, scratch []byte) []byte {
 //	sequence, id, 0, sender
 func appendNamed(b []byte, id string, number uint64, p event.Place) []byte {
 	b = pack.Uint(b, number)
-	b = pack.Uint(b, shortTime(p.Time)<<rankBits|uint64(p.Rank))
+	b = pack.Uint(b, pack.Short(int64(p.Time))<<rankBits|uint64(p.Rank))
 	if p.ID == id && p.From == "" && p.Sequence == 0 {
 		return b
 	}
@@ -225,7 +225,7 @@ func keyNamed(value []byte, id string) (key []byte, ok bool) {
 	if r.Failed() || len(rest) < n {
 		return nil, false
 	}
-	key = binary.BigEndian.AppendUint64(appendNumbered(nil, keyEvent, number), uint64(longTime(at>>rankBits)))
+	key = binary.BigEndian.AppendUint64(appendNumbered(nil, keyEvent, number), uint64(pack.Long(at>>rankBits)))
 	key = append(append(key, rest[:n]...), byte(at&(1<<rankBits-1)))
 	return append(key, rest[n:]...), true
 }

@@ -7,68 +7,16 @@ import (
 	"highwater/pkg/pack"
 )
 
-// shortTime is a time in short, since few clocks tell microseconds: 0 is
-// [event.NoTime], and otherwise the lowest bits tell what it counts.
-//
-//	seconds, 1, 1 | milliseconds, 0, 1 | microseconds, 0
-//
-// It takes one bit more than the time.
-// REQUIRES: t is valid, or NoTime, or the difference of two that are.
-func shortTime(t event.Time) uint64 {
-	const milli, second = 1_000, 1_000_000
-	switch {
-	case t == event.NoTime:
-		return 0
-	case t%milli != 0:
-		return uint64(t) << 1
-	case t%second != 0:
-		return uint64(t/milli)<<2 | 1
-	}
-	return uint64(t/second)<<2 | 3
-}
-
-// longTime is the time that was written in short.
-func longTime(v uint64) event.Time {
-	switch {
-	case v == 0:
-		return event.NoTime
-	case v&1 == 0:
-		return event.Time(v >> 1)
-	case v&2 == 0:
-		return event.Time(v>>2) * 1_000
-	}
-	return event.Time(v>>2) * 1_000_000
-}
-
 // wholeMilli is a time without what is behind its milliseconds, wholeSecond
 // without what is behind its seconds: other times are mostly whole ones, and so
 // is their distance from it.
 func wholeMilli(t event.Time) event.Time  { return t - t%1_000 }
 func wholeSecond(t event.Time) event.Time { return t - t%1_000_000 }
 
-// appendTime appends a time as its distance in short from another one, behind
-// it or, with the lowest bit set, before it. Times that are valid, or NoTime,
-// are never too far from each other.
-func appendTime(b []byte, t, from event.Time) []byte {
-	switch {
-	case t == event.NoTime:
-		return append(b, 0)
-	case t < from:
-		return pack.Big(b, shortTime(from-t)<<1|1)
-	}
-	return pack.Big(b, shortTime(t-from)<<1)
-}
+// appendTime appends a time, or NoTime, as its distance from another one.
+func appendTime(b []byte, t, from event.Time) []byte { return pack.Time(b, int64(t), int64(from)) }
 
-func readTime(r *pack.Reader, from event.Time) event.Time {
-	switch v := r.Big(); {
-	case v == 0:
-		return event.NoTime
-	case v&1 != 0:
-		return from - longTime(v>>1)
-	default:
-		return from + longTime(v>>1)
-	}
-}
+func readTime(r *pack.Reader, from event.Time) event.Time { return event.Time(r.Time(int64(from))) }
 
 // A place, as pack's parts:
 //

@@ -201,7 +201,7 @@ const (
 // AppendTo appends the digest's persisted form:
 //
 //	since | flags byte | most | touched: count, (id, least, effective_at)
-//	| if drawn, of the last: id, effective_at, expires_at+1, priority
+//	| if drawn, of the last: id, effective_at, expires_at, priority
 func (d *Digest) AppendTo(b []byte) []byte {
 	flags := byte(0)
 	if d.fixed {
@@ -210,19 +210,19 @@ func (d *Digest) AppendTo(b []byte) []byte {
 	if d.drawn {
 		flags |= hasDrawn
 	}
-	b = append(pack.Uint(b, uint64(d.since)), flags)
+	b = append(appendTime(b, d.since, 0), flags)
 	b = pack.Int(b, d.most)
 	b = pack.Uint(b, uint64(len(d.touched)))
 	for i := range d.touched {
 		t := &d.touched[i]
 		b = pack.String(b, t.id)
 		b = pack.Uint(b, uint64(t.least))
-		b = pack.Uint(b, uint64(t.since))
+		b = appendTime(b, t.since, 0)
 	}
 	if d.drawn {
 		b = pack.String(b, d.last.ID)
-		b = pack.Uint(b, uint64(d.last.EffectiveAt))
-		b = pack.Uint(b, uint64(d.last.ExpiresAt+1))
+		b = appendTime(b, d.last.EffectiveAt, 0)
+		b = appendTime(b, d.last.ExpiresAt, d.last.EffectiveAt)
 		b = pack.Uint(b, uint64(d.last.Priority))
 	}
 	return b
@@ -230,14 +230,16 @@ func (d *Digest) AppendTo(b []byte) []byte {
 
 // Read makes d what AppendTo wrote.
 func (d *Digest) Read(r *pack.Reader) {
-	*d = Digest{since: event.Time(r.Uint()), touched: d.touched[:0]}
+	*d = Digest{since: readTime(r, 0), touched: d.touched[:0]}
 	flags := r.Byte()
 	d.fixed, d.drawn = flags&isFixed != 0, flags&hasDrawn != 0
 	d.most = r.Int()
 	for range r.Count(3) {
-		d.touched = append(d.touched, touch{id: r.String(), least: event.Amount(r.Uint()), since: event.Time(r.Uint())})
+		d.touched = append(d.touched, touch{id: r.String(), least: event.Amount(r.Uint()), since: readTime(r, 0)})
 	}
 	if d.drawn {
-		d.last.Terms = &Terms{ID: r.String(), EffectiveAt: event.Time(r.Uint()), ExpiresAt: event.Time(r.Uint()) - 1, Priority: int32(r.Uint())}
+		t := &Terms{ID: r.String(), EffectiveAt: readTime(r, 0)}
+		t.ExpiresAt, t.Priority = readTime(r, t.EffectiveAt), int32(r.Uint())
+		d.last.Terms = t
 	}
 }

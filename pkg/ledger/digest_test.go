@@ -295,17 +295,17 @@ func TestFormOfDigestAndShift(t *testing.T) {
 	d.Begin(a, 2)
 	b := clone(a)
 	d.Extend(b, []event.Placed{{Kind: event.Subtract, ID: "s", Amount: 8, Time: 4}}, &event.Result{})
-	last := "\x02g1" + "\x02" + "\xad\x02" + "\x01"
-	want := "\x02" + "\x02" + "\xc8\x01" + "\x01" + "\x02g1" + "\x2a" + "\x02" + last
+	last := "\x02g1" + "\x08" + "\x84\xa8" + "\x01"
+	want := "\x08" + "\x02" + "\xc8\x01" + "\x01" + "\x02g1" + "\x2a" + "\x08" + last
 	if got := string(d.AppendTo(nil)); got != want {
 		t.Errorf("the digest is\n%q, not\n%q", got, want)
 	}
 	shift, ok := a.ShiftTo(b)
-	if want := "\x01" + "\x02g1" + "\x0f" + "\x02" + "\xad\x02" + "\x01" + "\x00"; !ok || string(shift.AppendTo(nil)) != want {
+	if want := "\x01" + "\x02g1" + "\x0f" + "\x08" + "\x84\xa8" + "\x01" + "\x00"; !ok || string(shift.AppendTo(nil)) != want {
 		t.Errorf("the shift is\n%q, not\n%q", shift.AppendTo(nil), want)
 	}
 	d.Extend(b, []event.Placed{{Kind: event.Subtract, ID: "t", Amount: 100, Time: 5}}, &event.Result{})
-	if got := string(d.AppendTo(nil)); !strings.HasPrefix(got, "\x02\x03\xc8\x01\x02\x02g1\x00\x02\x02g2\x00\x02") {
+	if got := string(d.AppendTo(nil)); !strings.HasPrefix(got, "\x08\x03\xc8\x01\x02\x02g1\x00\x08\x02g2\x00\x08") {
 		t.Errorf("the digest is %q behind one that ran short", got)
 	}
 }

@@ -12,12 +12,12 @@ import (
 //
 //	version 2 | usable: count, grants | future: count, grants
 //	| debts: count, (event_id, amount) | revoked: count, ids
-//	| holds: count, (id, at, expires_at+1, left, forfeit byte, grants)
+//	| holds: count, (id, at, expires_at, left, forfeit byte, grants)
 //	| draws: count, (id, at, consumed: count, grants, repaid: count, grants,
 //	  shorts: count, (event_id, amount))
-//	grant: id, remaining, effective_at, expires_at+1, priority, origin
+//	grant: id, remaining, effective_at, expires_at, priority, origin
 //
-// What can be derived (sums, the next due time) is derived.
+// When something expires is written from when it began. What can be derived (sums, the next due time) is derived.
 const accountVersion = 2
 
 // AppendTo appends the account's persisted form.
@@ -35,8 +35,8 @@ func (a *Account) AppendTo(b []byte) []byte {
 	for i := range x.holds {
 		h := &x.holds[i]
 		b = pack.String(b, h.ID)
-		b = pack.Uint(b, uint64(h.At))
-		b = pack.Uint(b, uint64(h.ExpiresAt+1))
+		b = appendTime(b, h.At, 0)
+		b = appendTime(b, h.ExpiresAt, h.At)
 		b = pack.Uint(b, uint64(h.Left))
 		forfeit := byte(0)
 		if h.Forfeit {
@@ -49,7 +49,7 @@ func (a *Account) AppendTo(b []byte) []byte {
 	for i := range x.draws {
 		d := &x.draws[i]
 		b = pack.String(b, d.ID)
-		b = pack.Uint(b, uint64(d.At))
+		b = appendTime(b, d.At, 0)
 		b = appendGrants(b, d.Consumed)
 		b = appendGrants(b, d.Repaid)
 		b = appendDebts(b, d.Shorts)
@@ -72,8 +72,8 @@ func appendGrants(b []byte, grants []Grant) []byte {
 		g := &grants[i]
 		b = pack.String(b, g.ID)
 		b = pack.Uint(b, uint64(g.Remaining))
-		b = pack.Uint(b, uint64(g.EffectiveAt))
-		b = pack.Uint(b, uint64(g.ExpiresAt+1))
+		b = appendTime(b, g.EffectiveAt, 0)
+		b = appendTime(b, g.ExpiresAt, g.EffectiveAt)
 		b = pack.Uint(b, uint64(g.Priority))
 		b = pack.String(b, g.Origin)
 	}
@@ -139,7 +139,8 @@ func (x *rare) decodeHolds(r *pack.Reader) bool {
 	x.holds = make([]Hold, n)
 	for i := range x.holds {
 		h := &x.holds[i]
-		h.ID, h.At, h.ExpiresAt = r.String(), event.Time(r.Uint()), event.Time(r.Uint())-1
+		h.ID, h.At = r.String(), readTime(r, 0)
+		h.ExpiresAt = readTime(r, h.At)
 		h.Left = event.Amount(r.Uint())
 		forfeit := r.Byte()
 		ok = ok && forfeit <= 1
@@ -157,7 +158,7 @@ func (x *rare) decodeDraws(r *pack.Reader) {
 	x.draws = make([]Draws, n)
 	for i := range x.draws {
 		d := &x.draws[i]
-		d.ID, d.At = r.String(), event.Time(r.Uint())
+		d.ID, d.At = r.String(), readTime(r, 0)
 		d.Consumed, d.Repaid = decodeGrants(r), decodeGrants(r)
 		d.Shorts = decodeDebts(r)
 	}
@@ -184,8 +185,14 @@ func decodeGrants(r *pack.Reader) []Grant {
 	for i := range grants {
 		t := &terms[i]
 		t.ID, grants[i] = r.String(), Grant{Terms: t, Remaining: event.Amount(r.Uint())}
-		t.EffectiveAt, t.ExpiresAt = event.Time(r.Uint()), event.Time(r.Uint())-1
+		t.EffectiveAt = readTime(r, 0)
+		t.ExpiresAt = readTime(r, t.EffectiveAt)
 		t.Priority, t.Origin = int32(r.Uint()), r.String()
 	}
 	return grants
 }
+
+// appendTime appends a time, or NoTime, as its distance from another one.
+func appendTime(b []byte, t, from event.Time) []byte { return pack.Time(b, int64(t), int64(from)) }
+
+func readTime(r *pack.Reader, from event.Time) event.Time { return event.Time(r.Time(int64(from))) }

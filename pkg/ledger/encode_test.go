@@ -58,11 +58,11 @@ func TestEncodedForm(t *testing.T) {
 	apply(event.Placed{Kind: event.Grant, ID: "e2", Amount: 6, Time: 3}.
 		With(event.Details{Ref: "g2", OccurredAt: 3, EffectiveAt: 200, ExpiresAt: none}))
 	check("\x02" +
-		"\x01" + "\x02g1" + "\x05" + "\x02" + "\xad\x02" + "\x07" + "\x00" +
-		"\x01" + "\x02g2" + "\x06" + "\xc8\x01" + "\x00" + "\x00" + "\x00" +
+		"\x01" + "\x02g1" + "\x05" + "\x08" + "\x84\xa8" + "\x07" + "\x00" +
+		"\x01" + "\x02g2" + "\x06" + "\x83\x20" + "\x00" + "\x00" + "\x00" +
 		"\x00" + "\x01" + "\x04gone" + "\x00" + "\x00")
 	apply(event.Placed{Kind: event.Subtract, ID: "s", Amount: 8, Time: 4, Marks: event.DebtMark})
-	check("\x02" + "\x00" + "\x01" + "\x02g2" + "\x06" + "\xc8\x01" + "\x00" + "\x00" + "\x00" +
+	check("\x02" + "\x00" + "\x01" + "\x02g2" + "\x06" + "\x83\x20" + "\x00" + "\x00" + "\x00" +
 		"\x01" + "\x01s" + "\x03" + "\x01" + "\x04gone" + "\x00" + "\x00")
 }
 
@@ -88,23 +88,23 @@ func TestEncodedFormOfHoldsAndDraws(t *testing.T) {
 	apply(event.Placed{Kind: event.Spend, ID: "t", Amount: 2, Time: 5, Outcome: accepted, Marks: event.RefundedMark | event.DebtMark}, none)
 	apply(event.Placed{Kind: event.Add, ID: "b", Amount: 1, Time: 6}, none)
 	const (
-		hold = "\x01" + "\x01h" + "\x04" + "\xb7\x02" + "\x03" + "\x01" +
-			"\x01" + "\x01a" + "\x01" + "\x02" + "\xad\x02" + "\x00" + "\x00"
-		ofHold  = "\x01h" + "\x04" + "\x00" + "\x00" + "\x00"
-		ofSpend = "\x01s" + "\x03" + "\x01" + "\x01a" + "\x04" + "\x02" + "\xad\x02" + "\x00" + "\x00" + "\x00" + "\x00"
+		hold = "\x01" + "\x01h" + "\x10" + "\x84\xc8" + "\x03" + "\x01" +
+			"\x01" + "\x01a" + "\x01" + "\x08" + "\x84\xa8" + "\x00" + "\x00"
+		ofHold  = "\x01h" + "\x10" + "\x00" + "\x00" + "\x00"
+		ofSpend = "\x01s" + "\x0c" + "\x01" + "\x01a" + "\x04" + "\x08" + "\x84\xa8" + "\x00" + "\x00" + "\x00" + "\x00"
 	)
 	check("\x02" + "\x00" + "\x00" + "\x01" + "\x01t" + "\x01" + "\x00" + hold +
 		"\x03" + ofHold + ofSpend +
-		"\x01t" + "\x05" + "\x00" + "\x01" + "\x01b" + "\x01" + "\x06" + "\x00" + "\x00" + "\x00" + "\x01" + "\x01t" + "\x01")
+		"\x01t" + "\x14" + "\x00" + "\x01" + "\x01b" + "\x01" + "\x18" + "\x00" + "\x00" + "\x00" + "\x01" + "\x01t" + "\x01")
 	// What expired at 300 with 297 to go comes back until 602, and pays the
 	// one that is owed.
 	refund := event.Placed{Kind: event.Refund, ID: "r", Amount: 4, Time: 305, Outcome: accepted}
 	refer(&refund, "s")
 	apply(refund, none)
-	check("\x02" + "\x01" + "\x03r/0" + "\x03" + "\xb1\x02" + "\xdb\x04" + "\x00" + "\x01a" + "\x00" + "\x00" + "\x00" + hold +
+	check("\x02" + "\x01" + "\x03r/0" + "\x03" + "\x84\xc4" + "\x84\xa4" + "\x00" + "\x01a" + "\x00" + "\x00" + "\x00" + hold +
 		"\x02" + ofHold +
-		"\x01t" + "\x05" + "\x00" + "\x02" + "\x01b" + "\x01" + "\x06" + "\x00" + "\x00" + "\x00" +
-		"\x03r/0" + "\x01" + "\xb1\x02" + "\xdb\x04" + "\x00" + "\x01a" + "\x00")
+		"\x01t" + "\x14" + "\x00" + "\x02" + "\x01b" + "\x01" + "\x18" + "\x00" + "\x00" + "\x00" +
+		"\x03r/0" + "\x01" + "\x84\xc4" + "\x84\xa4" + "\x00" + "\x01a" + "\x00")
 }
 
 // Every row that is cut short, longer, or of another version is refused.
@@ -139,11 +139,12 @@ func TestDecodeRefusesWhatNoAccountIs(t *testing.T) {
 	const (
 		most  = "\xff\xff\xff\xff\xff\xff\xff\xff\x7f" // 2^63-1
 		over  = "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"
-		b     = "\x01b" + "\x05" + "\x02" + "\x00" + "\x00" + "\x00"
-		a     = "\x01a" + "\x05" + "\x02" + "\x00" + "\x00" + "\x00"
+		late  = "\xff\x7f\xff\xff\xff\xff\xff\xff\xf0" // 2^61-4 behind
+		b     = "\x01b" + "\x05" + "\x08" + "\x00" + "\x00" + "\x00"
+		a     = "\x01a" + "\x05" + "\x08" + "\x00" + "\x00" + "\x00"
 		debt  = "\x01" + "\x01t" + "\x01"
-		holdB = "\x01b" + "\x04" + "\x0a" + "\x05" + "\x00" + "\x01" + a
-		drawB = "\x01b" + "\x04" + "\x00" + "\x00" + "\x00"
+		holdB = "\x01b" + "\x10" + "\x14" + "\x05" + "\x00" + "\x01" + a
+		drawB = "\x01b" + "\x10" + "\x00" + "\x00" + "\x00"
 	)
 	grant := func(amount, from, until, priority string) string {
 		return "\x01" + "\x01a" + amount + from + until + priority + "\x00"
@@ -152,32 +153,32 @@ func TestDecodeRefusesWhatNoAccountIs(t *testing.T) {
 		return "\x01" + "\x01h" + at + until + left + forfeit + "\x01" + a
 	}
 	for _, c := range []struct{ name, part, row string }{
-		{"nothing remains", "usable", grant("\x00", "\x02", "\x00", "\x00") + "\x00\x00\x00\x00\x00"},
-		{"less than nothing remains", "usable", grant(over, "\x02", "\x00", "\x00") + "\x00\x00\x00\x00\x00"},
-		{"effective outside time", "usable", grant("\x01", over, "\x00", "\x00") + "\x00\x00\x00\x00\x00"},
-		{"expires outside time", "usable", grant("\x01", "\x02", most, "\x00") + "\x00\x00\x00\x00\x00"},
-		{"negative priority", "usable", grant("\x01", "\x02", "\x00", "\xff\xff\xff\xff\x0f") + "\x00\x00\x00\x00\x00"},
+		{"nothing remains", "usable", grant("\x00", "\x08", "\x00", "\x00") + "\x00\x00\x00\x00\x00"},
+		{"less than nothing remains", "usable", grant(over, "\x08", "\x00", "\x00") + "\x00\x00\x00\x00\x00"},
+		{"effective outside time", "usable", grant("\x01", late, "\x00", "\x00") + "\x00\x00\x00\x00\x00"},
+		{"expires outside time", "usable", grant("\x01", "\x08", late, "\x00") + "\x00\x00\x00\x00\x00"},
+		{"negative priority", "usable", grant("\x01", "\x08", "\x00", "\xff\xff\xff\xff\x0f") + "\x00\x00\x00\x00\x00"},
 		{"not in the order of drawing", "usable", "\x02" + b + a + "\x00\x00\x00\x00\x00"},
 		{"twice the same", "usable", "\x02" + a + a + "\x00\x00\x00\x00\x00"},
-		{"more than a balance", "usable", "\x02" + a + "\x01b" + most + "\x02" + "\x00" + "\x00" + "\x00" + "\x00\x00\x00\x00\x00"},
+		{"more than a balance", "usable", "\x02" + a + "\x01b" + most + "\x08" + "\x00" + "\x00" + "\x00" + "\x00\x00\x00\x00\x00"},
 		{"not in the order of activation", "future", "\x00\x02" + b + a + "\x00\x00\x00\x00"},
-		{"nothing to come", "future", "\x00" + grant("\x00", "\x02", "\x00", "\x00") + "\x00\x00\x00\x00"},
+		{"nothing to come", "future", "\x00" + grant("\x00", "\x08", "\x00", "\x00") + "\x00\x00\x00\x00"},
 		{"a debt of nothing", "debts", "\x00\x00" + "\x01" + "\x01t" + "\x00" + "\x00\x00\x00"},
 		{"more debt than a balance", "debts", "\x00\x00" + "\x02" + "\x01t" + "\x01" + "\x01u" + most + "\x00\x00\x00"},
 		{"a debt while something is available", "debts", "\x01" + a + "\x00" + debt + "\x00\x00\x00"},
 		{"revoked not in order", "revoked", "\x00\x00\x00" + "\x02" + "\x01b" + "\x01a" + "\x00\x00"},
 		{"revoked twice", "revoked", "\x00\x00\x00" + "\x02" + "\x01a" + "\x01a" + "\x00\x00"},
-		{"a hold outside time", "holds", "\x00\x00\x00\x00" + hold(over, "\x00", "\x05", "\x00") + "\x00"},
-		{"a hold over before it began", "holds", "\x00\x00\x00\x00" + hold("\x04", "\x05", "\x05", "\x00") + "\x00"},
-		{"nothing left of a hold", "holds", "\x00\x00\x00\x00" + "\x01" + "\x01h" + "\x04" + "\x00" + "\x00" + "\x00" + "\x00" + "\x00"},
-		{"more set aside than is left", "holds", "\x00\x00\x00\x00" + hold("\x04", "\x0a", "\x04", "\x00") + "\x00"},
-		{"a policy of neither kind", "holds", "\x00\x00\x00\x00" + hold("\x04", "\x0a", "\x05", "\x02") + "\x00"},
+		{"a hold outside time", "holds", "\x00\x00\x00\x00" + hold(late, "\x00", "\x05", "\x00") + "\x00"},
+		{"a hold over before it began", "holds", "\x00\x00\x00\x00" + hold("\x10", "\x06", "\x05", "\x00") + "\x00"},
+		{"nothing left of a hold", "holds", "\x00\x00\x00\x00" + "\x01" + "\x01h" + "\x10" + "\x00" + "\x00" + "\x00" + "\x00" + "\x00"},
+		{"more set aside than is left", "holds", "\x00\x00\x00\x00" + hold("\x10", "\x14", "\x04", "\x00") + "\x00"},
+		{"a policy of neither kind", "holds", "\x00\x00\x00\x00" + hold("\x10", "\x14", "\x05", "\x02") + "\x00"},
 		{"two holds of one id", "holds", "\x00\x00\x00\x00" + "\x02" + holdB + holdB + "\x00"},
 		{"two draws of one id", "draws", "\x00\x00\x00\x00\x00" + "\x02" + drawB + drawB},
-		{"draws outside time", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + over + "\x00\x00\x00"},
-		{"draws of nothing", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + "\x04" + grant("\x00", "\x02", "\x00", "\x00") + "\x00\x00"},
-		{"repaid nothing", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + "\x04" + "\x00" + grant("\x00", "\x02", "\x00", "\x00") + "\x00"},
-		{"short of nothing", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + "\x04" + "\x00\x00" + "\x01" + "\x01t" + "\x00"},
+		{"draws outside time", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + late + "\x00\x00\x00"},
+		{"draws of nothing", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + "\x10" + grant("\x00", "\x08", "\x00", "\x00") + "\x00\x00"},
+		{"repaid nothing", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + "\x10" + "\x00" + grant("\x00", "\x08", "\x00", "\x00") + "\x00"},
+		{"short of nothing", "draws", "\x00\x00\x00\x00\x00" + "\x01" + "\x01b" + "\x10" + "\x00\x00" + "\x01" + "\x01t" + "\x00"},
 	} {
 		var account ledger.Account
 		err := account.Decode("\x02" + c.row)
@@ -187,7 +188,7 @@ func TestDecodeRefusesWhatNoAccountIs(t *testing.T) {
 	}
 	// What the rows above are made of is sound.
 	var account ledger.Account
-	if err := account.Decode("\x02" + "\x02" + a + b + "\x01" + a + "\x00" + "\x02" + "\x01a" + "\x01b" + hold("\x04", "\x0a", "\x05", "\x01") + "\x01" + drawB); err != nil {
+	if err := account.Decode("\x02" + "\x02" + a + b + "\x01" + a + "\x00" + "\x02" + "\x01a" + "\x01b" + hold("\x10", "\x14", "\x05", "\x01") + "\x01" + drawB); err != nil {
 		t.Error(err)
 	}
 }
@@ -197,10 +198,10 @@ func TestDecodeRefusesWhatNoAccountIs(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("")
 	f.Add("\x02\x00\x00\x00\x00\x00\x00")
-	f.Add("\x02\x01\x02g1\x05\x02\xad\x02\x07\x00\x01\x02g2\x06\xc8\x01\x00\x00\x00\x00\x01\x04gone\x00\x00")
-	f.Add("\x02\x00\x00\x01\x01t\x01\x00\x01\x01h\x04\xb7\x02\x03\x01\x01\x01a\x01\x02\xad\x02\x00\x00" +
-		"\x02\x01h\x04\x00\x00\x00\x01t\x05\x00\x01\x01b\x01\x06\x00\x00\x00\x01\x01t\x01")
-	f.Add("\x02\x01\x03r/0\x03\xb1\x02\xdb\x04\x00\x01a\x00\x00\x00\x00\x00")
+	f.Add("\x02\x01\x02g1\x05\x08\x84\xa8\x07\x00\x01\x02g2\x06\x83\x20\x00\x00\x00\x00\x01\x04gone\x00\x00")
+	f.Add("\x02\x00\x00\x01\x01t\x01\x00\x01\x01h\x10\x84\xc8\x03\x01\x01\x01a\x01\x08\x84\xa8\x00\x00" +
+		"\x02\x01h\x10\x00\x00\x00\x01t\x14\x00\x01\x01b\x01\x18\x00\x00\x00\x01\x01t\x01")
+	f.Add("\x02\x01\x03r/0\x03\x84\xc4\x84\xa4\x00\x01a\x00\x00\x00\x00\x00")
 	f.Add("\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")
 	f.Fuzz(func(t *testing.T, row string) {
 		var a, b ledger.Account

@@ -124,14 +124,14 @@ func (a *Account) Shift(s Shift) {
 
 // AppendTo appends the shift's persisted form:
 //
-//	count, (id, by, effective_at, expires_at+1, priority, origin)
+//	count, (id, by, effective_at, expires_at, priority, origin)
 func (s Shift) AppendTo(b []byte) []byte {
 	b = pack.Uint(b, uint64(len(s)))
 	for i := range s {
 		d := &s[i]
 		b = pack.Int(pack.String(b, d.ID), d.By)
-		b = pack.Uint(b, uint64(d.EffectiveAt))
-		b = pack.Uint(b, uint64(d.ExpiresAt+1))
+		b = appendTime(b, d.EffectiveAt, 0)
+		b = appendTime(b, d.ExpiresAt, d.EffectiveAt)
 		b = pack.Uint(b, uint64(d.Priority))
 		b = pack.String(b, d.Origin)
 	}
@@ -142,7 +142,8 @@ func (s Shift) AppendTo(b []byte) []byte {
 func ReadShift(r *pack.Reader) (s Shift) {
 	for range r.Count(6) {
 		d := Shifted{Grant: Grant{Terms: &Terms{ID: r.String()}}, By: r.Int()}
-		d.EffectiveAt, d.ExpiresAt = event.Time(r.Uint()), event.Time(r.Uint())-1
+		d.EffectiveAt = readTime(r, 0)
+		d.ExpiresAt = readTime(r, d.EffectiveAt)
 		d.Priority, d.Origin = int32(r.Uint()), r.String()
 		s = append(s, d)
 	}

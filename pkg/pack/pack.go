@@ -1,6 +1,6 @@
 // Package pack writes and reads the parts that rows of state are made of:
-// varints, signed varints, and strings with their length in front, or what they
-// don't share with another one.
+// varints, signed varints, times, and strings with their length in front, or
+// what they don't share with another one.
 //
 // It owns no format: what the parts mean, and in which version, belongs to
 // who writes the row. A Reader never panics and never allocates by a number

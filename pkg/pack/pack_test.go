@@ -17,7 +17,7 @@ func TestRoundTrip(t *testing.T) {
 		var row []byte
 		var checks []func(*pack.Reader)
 		for range rapid.IntRange(0, 20).Draw(t, "parts") {
-			switch rapid.IntRange(0, 5).Draw(t, "part") {
+			switch rapid.IntRange(0, 6).Draw(t, "part") {
 			case 0:
 				v := rapid.Uint64().Draw(t, "uint")
 				row = pack.Uint(row, v)
@@ -58,6 +58,16 @@ func TestRoundTrip(t *testing.T) {
 						t.Fatalf("%d is read as %d", v, got)
 					}
 				})
+			case 6:
+				times := rapid.OneOf(rapid.Int64Range(-1, 1<<60), rapid.Map(rapid.Int64Range(0, 1<<50), func(n int64) int64 { return n * 1000 }),
+					rapid.Map(rapid.Int64Range(0, 1<<40), func(n int64) int64 { return n * 1_000_000 }), rapid.SampledFrom([]int64{-1, 0, 1, 1 << 60}))
+				v, from := times.Draw(t, "time"), times.Draw(t, "from")
+				row = pack.Time(row, v, from)
+				checks = append(checks, func(r *pack.Reader) {
+					if got := r.Time(from); got != v || pack.Long(pack.Short(v)) != v {
+						t.Fatalf("%d from %d is read as %d", v, from, got)
+					}
+				})
 			case 5:
 				other := rapid.StringMatching("a{0,40}").Draw(t, "other")
 				v := rapid.StringMatching("a{0,40}b?").Draw(t, "like it")
@@ -96,6 +106,12 @@ func TestForms(t *testing.T) {
 		{"128 from its top", string(pack.Big(nil, 128)), "\x80\x80"},
 		{"2^56-1 from its top", string(pack.Big(nil, 1<<56-1)), "\xfe\xff\xff\xff\xff\xff\xff\xff"},
 		{"2^56 from its top", string(pack.Big(nil, 1<<56)), "\xff\x01\x00\x00\x00\x00\x00\x00\x00"},
+		{"a second", string(pack.Time(nil, 1_000_000, 0)), "\x0e"},
+		{"a millisecond", string(pack.Time(nil, 1_000, 0)), "\x0a"},
+		{"a microsecond", string(pack.Time(nil, 1, 0)), "\x04"},
+		{"no time", string(pack.Time(nil, pack.NoTime, 5)), "\x00"},
+		{"the same time", string(pack.Time(nil, 5, 5)), "\x06"},
+		{"a second before", string(pack.Time(nil, 5, 1_000_005)), "\x0f"},
 		{"ann like nothing", string(pack.Like(nil, "", "ann")), "\x30ann"},
 		{"ann like anna", string(pack.Like(nil, "anna", "ann")), "\x03"},
 		{"anna like annb", string(pack.Like(nil, "annb", "anna")), "\x13a"},
@@ -126,6 +142,7 @@ func TestCorrupt(t *testing.T) {
 		{"a string of 2^64-1 bytes", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01ann", func(r *pack.Reader) { _ = r.String() }},
 		{"nothing for a big one", "", func(r *pack.Reader) { r.Big() }},
 		{"a big one cut short", "\xc0\x01", func(r *pack.Reader) { r.Big() }},
+		{"nothing for a time", "", func(r *pack.Reader) { r.Time(0) }},
 		{"more shared than the other has", "\x13abc", func(r *pack.Reader) { _ = r.Like("an") }},
 		{"a string like another one, cut short", "\x32ab", func(r *pack.Reader) { _ = r.Like("an") }},
 		{"2^60-1 bytes like another one", "\xf2\xff\xff\xff\xff\xff\xff\xff\xff\x01ab", func(r *pack.Reader) { _ = r.Like("an") }},
