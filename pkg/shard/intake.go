@@ -146,7 +146,7 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 	rec := &s.record
 	*rec = engine.Record{
 		Input:     event.Position{Topic: topic, Partition: s.id, Offset: record.Offset},
-		ArrivedAt: event.TimeOf(record.Timestamp),
+		ArrivedAt: arrivedAt(record.Timestamp),
 	}
 	if topic == event.Transfers {
 		rec.Refusal = s.readRemittance(rec, record)
@@ -257,3 +257,7 @@ func (s *Shard) receive(fetches kgo.Fetches) error {
 	}
 	return nil
 }
+
+// arrivedAt is a record's time as a valid one: a topic that keeps its producers'
+// times has any.
+func arrivedAt(t time.Time) event.Time { return min(max(event.TimeOf(t), 0), event.MaxTime) }
