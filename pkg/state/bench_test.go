@@ -127,55 +127,6 @@ func benchmarkCycle(b *testing.B, fs vfs.FS) {
 	b.Logf("%d events, flushes %d, compactions %d, disk %d MiB", b.N, m.Flush.Count, m.Compact.Count, m.DiskSpaceUsage()>>20)
 }
 
-// BenchmarkRestore applies the same batches from the changelog, an op an event.
-func BenchmarkRestore(b *testing.B) {
-	s, err := Open(Options{Dir: "a", FS: vfs.NewMem()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	r, w := s.Rows(), newWorkload()
-	type record struct {
-		bytes  []byte
-		hash   Hash
-		events int
-	}
-	var log []record
-	for done := 0; done < b.N; {
-		n := min(benchEvents, b.N-done)
-		for range n {
-			w.next()
-			r.Set(w.identity[:], w.reference[:])
-			r.Set(w.event[:], w.eventRow[:])
-			r.Set(w.due[:], nil)
-		}
-		batch, err := r.Seal(Progress{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		log = append(log, record{append([]byte(nil), batch.Bytes()...), batch.Hash(), n})
-		if err := r.Apply(batch, s.Meta().Seq); err != nil {
-			b.Fatal(err)
-		}
-		done += n
-	}
-	s.Close()
-	shared := NewShared(256<<20, 0)
-	defer shared.Close()
-	if s, err = Open(Options{Dir: b.TempDir(), Shared: shared}); err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	b.ReportAllocs()
-	b.ResetTimer()
-	cpu := cpuTime()
-	for i, l := range log {
-		if err := s.ApplyRepr(l.bytes, HashBatch(l.bytes), int64(i)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
-}
-
 // BenchmarkFilter asks for identities that are absent, of a filter of as many
 // as there are ops, at least a million.
 func BenchmarkFilter(b *testing.B) {
