@@ -17,7 +17,7 @@ type Assembler struct {
 
 // Add takes the next chunk. Where it completes a batch, whole is true and r
 // becomes that batch (chunk 0 of 1), whose bytes have the hash the record says
-// they have. They alias value, or the Assembler until the next call.
+// they have. They alias value, or are memory of their own.
 //
 // An error means that the changelog is damaged.
 func (a *Assembler) Add(r *ChangelogRecord) (whole bool, err error) {
@@ -60,7 +60,7 @@ func (a *Assembler) join(r *ChangelogRecord) (whole bool, err error) {
 	if r.Chunk+1 < r.Chunks {
 		return false, nil
 	}
-	r.Batch = a.joined
+	r.Batch, a.joined = a.joined, nil
 	r.Chunk, r.Chunks = 0, 1
 	a.open = ChangelogRecord{}
 	return true, nil

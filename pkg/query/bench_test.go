@@ -355,14 +355,9 @@ func askOver(to io.Writer, from *bufio.Reader, target string) error {
 // beside the processor itself.
 func BenchmarkApplyWhileRead(b *testing.B) {
 	const users, before = 1000, 50
-	type record struct {
-		batch  []byte
-		hash   state.Hash
-		offset int64
-	}
-	var changelog []record
+	var changelog []state.Record
 	usersWorld(b, users, before+400, func(batch []byte, hash state.Hash, offset int64) {
-		changelog = append(changelog, record{slices.Clone(batch), hash, offset})
+		changelog = append(changelog, state.Record{Batch: slices.Clone(batch), Hash: hash, Offset: offset})
 	})
 	for _, readers := range []int{0, 1, 4, 16} {
 		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
@@ -376,9 +371,9 @@ func BenchmarkApplyWhileRead(b *testing.B) {
 				if store, err = state.Open(state.Options{Dir: "replica", FS: vfs.NewMem(), Shared: shared, NoFilter: true}); err != nil {
 					b.Fatal(err)
 				}
-				apply := func(records []record) {
+				apply := func(records []state.Record) {
 					for i := range records {
-						if err := store.ApplyRepr(records[i].batch, records[i].hash, records[i].offset); err != nil {
+						if _, err := store.ApplyRecords(records[i : i+1]); err != nil {
 							b.Fatal(err)
 						}
 					}

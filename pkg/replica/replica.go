@@ -46,8 +46,11 @@ type Replica struct {
 	begun     bool  // the client reads from next on
 	readyEnd  int64 // from which position on it is ready
 	isReady   bool  // ready is closed
+	read      int64 // offset behind what was read
+	held      held  // what of it isn't applied; nothing when Run and CatchUp return
+	holdFor   time.Duration
 
-	next  atomic.Int64 // offset to read next
+	next  atomic.Int64 // offset behind what was applied
 	end   atomic.Int64 // the changelog's end, as far as known
 	ready chan struct{}
 
@@ -64,7 +67,7 @@ func New(o Options) (*Replica, error) {
 	r := &Replica{
 		store: o.Store, topic: o.Names.Changelog(), partition: o.Store.Shard(),
 		log: o.Logger, metrics: o.Metrics, label: strconv.Itoa(int(o.Store.Shard())),
-		ready: make(chan struct{}), changed: make(chan struct{}),
+		ready: make(chan struct{}), changed: make(chan struct{}), holdFor: holdFor,
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -78,7 +81,8 @@ func New(o Options) (*Replica, error) {
 		return nil, fmt.Errorf("client of replica %d: %w", r.partition, err)
 	}
 	r.client = client
-	r.next.Store(o.Store.Meta().Offset + 1)
+	r.read = o.Store.Meta().Offset + 1
+	r.next.Store(r.read)
 	return r, nil
 }
 
@@ -145,7 +149,7 @@ func (r *Replica) Store() *state.Store { return r.store }
 // Partition is the one that is followed.
 func (r *Replica) Partition() int32 { return r.partition }
 
-// Position is the changelog's offset that is read next.
+// Position is the changelog's offset behind what was applied.
 func (r *Replica) Position() int64 { return r.next.Load() }
 
 // Lag is how many records of the changelog, markers included, are known to
@@ -224,28 +228,44 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// poll takes what was fetched, waiting until there is something.
+// poll takes what was fetched, waiting until there is something, and applies it,
+// unless there is more to apply it with.
 func (r *Replica) poll(ctx context.Context) error {
-	fetches := r.client.PollFetches(ctx)
-	before, next := r.store.Meta().Seq, r.next.Load()
+	fetches := r.fetch(ctx)
 	// Records first, for they are not fetched again, whatever came with them.
-	err := r.takeAll(fetches)
-	r.metrics.batches.Add(float64(r.store.Meta().Seq - before))
-	if r.next.Load() != next {
-		r.wake()
-	}
-	r.metrics.lag.WithLabelValues(r.label).Set(float64(r.Lag()))
-	r.noteReady()
+	more, err := r.takeAll(fetches)
 	if err == nil {
 		err = r.pollError(fetches)
 	}
 	if err == nil {
 		err = ctx.Err()
 	}
+	if err == nil && more && r.held.bytes < state.GroupBytes {
+		return nil
+	}
+	if err := r.applyHeld(); err != nil {
+		return err
+	}
+	r.noteReady()
 	return err
 }
 
-func (r *Replica) takeAll(fetches kgo.Fetches) (err error) {
+// holdFor is how long what was read waits for what is committed behind it. That
+// is on its way, unless the broker is gone or slow.
+const holdFor = 500 * time.Millisecond
+
+func (r *Replica) fetch(ctx context.Context) kgo.Fetches {
+	if len(r.held.records) > 0 {
+		within, cancel := context.WithTimeout(ctx, r.holdFor)
+		defer cancel()
+		ctx = within
+	}
+	return r.client.PollFetches(ctx)
+}
+
+// takeAll takes records up to the first that can't be, and reports whether more
+// is committed behind them.
+func (r *Replica) takeAll(fetches kgo.Fetches) (more bool, err error) {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		if len(p.Records) > 0 {
 			r.noteEnd(p.HighWatermark)
@@ -255,8 +275,9 @@ func (r *Replica) takeAll(fetches kgo.Fetches) (err error) {
 				err = r.take(record)
 			}
 		}
+		more = len(p.Records) > 0 && r.read < p.LastStableOffset
 	})
-	return err
+	return more, err
 }
 
 func (r *Replica) pollError(fetches kgo.Fetches) (failed error) {
@@ -289,41 +310,13 @@ func (r *Replica) take(record *kgo.Record) error {
 			return r.unreadable(offset, change.Seq, err)
 		}
 		if whole {
-			if err := r.apply(&change, offset); err != nil {
+			if err := r.hold(&change, offset); err != nil {
 				return err
 			}
 		}
 		r.metrics.bytes.Add(float64(len(record.Value)))
 	}
-	r.next.Store(offset + 1)
-	return nil
-}
-
-// apply applies a whole batch whose bytes have the hash it says (I1).
-func (r *Replica) apply(change *kafka.ChangelogRecord, offset int64) error {
-	at := r.store.Meta()
-	switch {
-	case change.Shard != r.partition:
-		return r.wrong(offset, change.Seq, fmt.Sprintf("it belongs to shard %d", change.Shard))
-	case change.Seq <= at.Seq:
-		if change.Seq == at.Seq && state.Chain(change.PrevHash, change.BatchHash) != at.Hash {
-			return r.diverged(offset, change.Seq, fmt.Sprintf("it has the chain hash %s, the state's is %s", state.Chain(change.PrevHash, change.BatchHash), at.Hash))
-		}
-		r.metrics.duplicates.Inc()
-		return nil
-	case change.Seq > at.Seq+1:
-		return r.wrong(offset, change.Seq, fmt.Sprintf("batches %d to %d are missing before it", at.Seq+1, change.Seq-1))
-	case state.Hash(change.PrevHash) != at.Hash:
-		return r.diverged(offset, change.Seq, fmt.Sprintf("it follows the chain hash %x, the state's is %s", change.PrevHash, at.Hash))
-	}
-	err := r.store.ApplyRepr(change.Batch, change.BatchHash, offset)
-	switch {
-	case errors.Is(err, state.ErrBatch), errors.Is(err, state.ErrChain), errors.Is(err, state.ErrFormat):
-		return r.unreadable(offset, change.Seq, err)
-	case err != nil:
-		return fmt.Errorf("replica %d: %w", r.partition, err)
-	}
-	r.metrics.events.Add(float64(change.Events))
+	r.read = offset + 1
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -329,6 +331,101 @@ func TestLoss(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// What is far behind is applied in groups, and a record that can't be taken,
+// wherever it is, stops the replica behind all before it.
+func TestHeld(t *testing.T) {
+	for name, change := range map[string]func(*kafka.ChangelogRecord){
+		"whole": nil,
+		"gap":   func(c *kafka.ChangelogRecord) { c.Seq++ },
+		"hash":  func(c *kafka.ChangelogRecord) { c.BatchHash[0]++ },
+		"batch within": func(c *kafka.ChangelogRecord) {
+			c.Batch = append([]byte{9}, c.Batch[1:]...)
+			c.BatchHash = state.HashBatch(c.Batch)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOwner(t)
+			for i := range 20 {
+				if i%10 == 3 {
+					o.abort(10, 1<<10)
+				}
+				o.commit(10, 100<<10)
+			}
+			o.commit(90, 100<<10) // three chunks
+			good := o.store.Meta().Seq
+			if change != nil {
+				_, values := o.batch(10, 100<<10, change)
+				o.produce(kgo.TryCommit, values...)
+				o.store.Rows().Abort()
+			}
+			store := open(t, vfs.NewMem())
+			r, registry := o.replica(store), prometheus.NewRegistry()
+			r.metrics, r.holdFor = NewMetrics(registry), patience
+			err := r.CatchUp(within(t))
+			if _, ok := errors.AsType[*kafka.LossError](err); ok != (change != nil) || !ok && err != nil {
+				t.Errorf("error %v", err)
+			}
+			if store.Meta().Seq != good {
+				t.Errorf("it stopped behind %d of %d", store.Meta().Seq, good)
+			}
+			same(t, store, o.store)
+			if next := store.Meta().Offset + 1; r.Position() < next || r.Position() > next+1 {
+				t.Errorf("position %d, the last batch stands at %d", r.Position(), next-1)
+			}
+			if got := counted(t, registry, "batches"); got != float64(good) {
+				t.Errorf("%v batches are counted of %d", got, good)
+			}
+			if n := cap(r.held.records); n < 15 {
+				t.Errorf("at most %d batches were held together", n)
+			}
+		})
+	}
+}
+
+// counted is what a counter says.
+func counted(t *testing.T, registry *prometheus.Registry, what string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "highwater_replica_"+what+"_total" {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	return -1
+}
+
+// What was read is applied though what is committed behind it doesn't come.
+func TestHeldWithoutMore(t *testing.T) {
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	o := newOwnerAt(t, fake.ListenAddrs(), "app")
+	o.commit(30, 100<<10)
+	first := o.position()
+	for range 3 {
+		o.commit(30, 100<<10)
+	}
+	fetches := 0
+	fake.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		fetches++
+		return nil, errors.New("gone"), fetches > 1
+	})
+	r := o.replica(open(t, vfs.NewMem()))
+	run(t, r)
+	if err := r.WaitFor(within(t), first); err != nil {
+		t.Fatal(err)
+	}
+	if got, all := r.Store().Meta().Seq, o.store.Meta().Seq; got == all {
+		t.Errorf("all %d batches came with one fetch", got)
+	}
 }
 
 // BenchmarkRestore follows a changelog on kfake, an op an event of three rows;

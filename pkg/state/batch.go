@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func appendMarkOp(repr []byte, m *Meta) []byte {
 }
 
 // readBatch checks the bytes of a batch against I3 and reads its meta row into
-// m. identity is called with each identity row's key.
+// m. set is called with the key of each row that it sets.
 func readBatch(batch []byte, m *Meta, set func(key []byte)) error {
 	if len(batch) < countBytes {
 		return fmt.Errorf("%w: %d bytes are too few", ErrBatch, len(batch))
@@ -113,6 +114,7 @@ func readBatch(batch []byte, m *Meta, set func(key []byte)) error {
 	count := binary.LittleEndian.Uint32(batch)
 	ops := opReader{rest: batch[countBytes:]}
 	var n uint32
+	var before []byte // the key of the row before
 	for ; len(ops.rest) > 0; n++ {
 		if err := ops.next(); err != nil {
 			return fmt.Errorf("%w: operation %d: %w", ErrBatch, n, err)
@@ -129,6 +131,13 @@ func readBatch(batch []byte, m *Meta, set func(key []byte)) error {
 		if ops.key[0] < FirstShellKey {
 			return fmt.Errorf("%w: operation %d changes a row of the state itself", ErrBatch, n)
 		}
+		if before != nil && (ops.kind == pebble.InternalKeyKindRangeDelete || bytes.Compare(before, ops.key) >= 0) {
+			return fmt.Errorf("%w: operation %d is out of order", ErrBatch, n)
+		}
+		if ops.kind == pebble.InternalKeyKindRangeDelete {
+			continue
+		}
+		before = ops.key
 		if ops.kind == pebble.InternalKeyKindSet {
 			set(ops.key)
 		}

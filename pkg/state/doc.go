@@ -15,7 +15,7 @@
 // # Batches
 //
 // A batch is what one transaction changes. Its bytes, which go into the
-// changelog ([Batch.Bytes]) and come back from it ([Store.ApplyRepr]), are those
+// changelog ([Batch.Bytes]) and come back from it ([Store.ApplyRecords]), are those
 // of a batch of Pebble's from its byte 8 on; Pebble writes its own sequence
 // number into the eight before.
 //
@@ -27,6 +27,10 @@
 // An operation is its kind (Delete 0, Set 1, DeleteRange 15), the key and,
 // but for Delete, the value or the end of the range, both with their length
 // before them as a varint.
+//
+// Batches that come back many at a time are applied in groups of [GroupBytes]:
+// merged into one, in which each row is what the last of them says, and a row that
+// a later one deletes by a range isn't there.
 //
 // # Rows of the state itself
 //
@@ -59,12 +63,14 @@
 //
 // # Invariants
 //
-//   - I1: batches are applied whole, in the order of their seq, each once; a
-//     crash leaves the state behind one of them.
+//   - I1: batches are applied whole, in the order of their seq, each once, alone
+//     or in a group of several; nobody sees the state within a group, and a crash
+//     leaves it behind a batch that was applied alone or was the last of its group.
 //   - I2: what the engine wrote it reads, whether or not it was sealed or
 //     applied, until Abort; nobody else reads it before it was applied.
 //   - I3: a batch has no operation but Set, Delete and DeleteRange, begins with
-//     its meta row, and writes no other row of this package.
+//     its meta row, writes no other row of this package, and changes rows in
+//     ascending order, each once, behind all ranges.
 //   - I4: two states with the same hash chain value have the same rows.
 //   - I5: the filter knows every identity that was applied, and every row of
 //     [Options].Sparse; until it has been filled with those that were there when

@@ -179,7 +179,7 @@ func TestFilterOfSparseRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := copied.ApplyRepr(b.Bytes(), sha256.Sum256(b.Bytes()), int64(round)); err != nil {
+		if err := applyRecord(copied, b.Bytes(), sha256.Sum256(b.Bytes()), int64(round)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Rows().Apply(b, int64(round)); err != nil {

@@ -40,6 +40,8 @@ type Options struct {
 	// memTableBytes is for tests that want many flushes, filledAtOnce for those
 	// that want filters filled beside the work.
 	memTableBytes, filledAtOnce uint64
+	// groupBytes is for tests that want small groups.
+	groupBytes int
 }
 
 // DefaultIdentityPrefix is the first byte of the engine's identity rows.

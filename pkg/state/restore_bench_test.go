@@ -65,25 +65,24 @@ func BenchmarkRestore(b *testing.B) {
 	b.ReportMetric(float64(stalls)/float64(b.N), "stalls/op")
 }
 
-type logged struct {
-	batch  []byte
-	hash   Hash
-	offset int64
-}
-
-func restore(b *testing.B, s *Store, log []logged) {
+func restore(b *testing.B, s *Store, log []Record) {
 	b.Helper()
-	for i := range log {
-		HashBatch(log[i].batch) // as who reads it does
-		if err := s.ApplyRepr(log[i].batch, log[i].hash, log[i].offset); err != nil {
+	for len(log) > 0 {
+		n, size := 0, 0
+		for ; n < len(log) && size < GroupBytes; n++ {
+			HashBatch(log[n].Batch) // as who reads it does
+			size += len(log[n].Batch)
+		}
+		if _, err := s.ApplyRecords(log[:n]); err != nil {
 			b.Fatal(err)
 		}
+		log = log[n:]
 	}
 }
 
 // madeChangelog is what an engine writes of events like those of highwater
 // bench's catch-up: a quarter of its users, by Zipf's law, in the same mix.
-var madeChangelog = sync.OnceValue(func() []logged {
+var madeChangelog = sync.OnceValue(func() []Record {
 	s, err := Open(Options{Dir: "a", FS: vfs.NewMem(), Sparse: engine.Sparse()})
 	if err != nil {
 		panic(err)
@@ -95,7 +94,7 @@ var madeChangelog = sync.OnceValue(func() []logged {
 	if err != nil {
 		panic(err)
 	}
-	var log []logged
+	var log []Record
 	m := newHistory()
 	for n := range restoredEvents {
 		if n%benchEvents == 0 {
@@ -113,7 +112,7 @@ var madeChangelog = sync.OnceValue(func() []logged {
 		if err != nil {
 			panic(err)
 		}
-		log = append(log, logged{slices.Clone(batch.Bytes()), batch.Hash(), batch.Seq()})
+		log = append(log, Record{slices.Clone(batch.Bytes()), batch.Hash(), batch.Seq()})
 		if err := s.Rows().Apply(batch, batch.Seq()); err != nil {
 			panic(err)
 		}

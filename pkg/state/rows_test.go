@@ -139,7 +139,7 @@ func TestRowsAgainstMap(t *testing.T) {
 			}
 			scan(r, m.applied, nil, nil)
 			for i := seq; i < int64(len(log)); i++ {
-				if err := s.ApplyRepr(log[i].bytes, HashBatch(log[i].bytes), 10*(i+1)); err != nil {
+				if err := applyRecord(s, log[i].bytes, HashBatch(log[i].bytes), 10*(i+1)); err != nil {
 					t.Fatal(err)
 				}
 				m.applied = log[i].rows
@@ -239,7 +239,7 @@ func TestRowsAgainstMap(t *testing.T) {
 		other := open(vfs.NewMem())
 		defer other.Close()
 		for i, l := range log {
-			if err := other.ApplyRepr(l.bytes, HashBatch(l.bytes), int64(10*(i+1))); err != nil {
+			if err := applyRecord(other, l.bytes, HashBatch(l.bytes), int64(10*(i+1))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,7 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Store is one shard's Pebble. ApplyRepr and what [Rows] does belong to one
+// Store is one shard's Pebble. ApplyRecords and what [Rows] does belong to one
 // goroutine at a time; everything else may be called by any.
 type Store struct {
 	db     *pebble.DB
@@ -38,7 +39,9 @@ type Store struct {
 	stalls   atomic.Uint64
 	filtered atomic.Int64 // size of the filter in bytes
 
-	// repr is what ApplyRepr makes a batch in.
+	// groupBytes is GroupBytes, but in tests.
+	groupBytes int
+	// repr is what ApplyRecords makes a batch in.
 	repr []byte
 	// sets are the keys that it found in one and that the filter learns.
 	sets [][]byte
@@ -57,7 +60,7 @@ var ErrWrongShard = errors.New("directory holds the state of another shard")
 func Open(o Options) (*Store, error) {
 	s := &Store{
 		dir: o.Dir, shard: o.Shard, log: o.Logger, prefix: o.IdentityPrefix,
-		onFatal: o.OnFatal, fatalC: make(chan struct{}), seed: maphash.MakeSeed(),
+		onFatal: o.OnFatal, fatalC: make(chan struct{}), seed: maphash.MakeSeed(), groupBytes: cmp.Or(o.groupBytes, GroupBytes),
 	}
 	for _, prefix := range o.Sparse {
 		s.sparse[prefix] = true
@@ -165,23 +168,74 @@ func (s *Store) fatal(err error) {
 // ErrChain says that a batch doesn't follow the one the state stands behind.
 var ErrChain = errors.New("batch doesn't follow this state")
 
-// ApplyRepr applies a batch read from the changelog: bytes as [Batch.Bytes]
-// gave them, where it stands, and its hash. The bytes are copied. A batch that
-// breaks I3 or that isn't the next one is refused with ErrBatch, ErrFormat or
-// ErrChain, and changes nothing.
+// ApplyRecords applies batches read from the changelog, in their order. A batch
+// that breaks I3 or that isn't the next one is refused with ErrBatch, ErrFormat
+// or ErrChain, and changes nothing; applied says how many before it were applied.
+// Where they have GroupBytes together, several are applied as one, and nobody
+// sees the state between them. The bytes are copied.
 //
-// REQUIRES: hash is that of the bytes; nothing is sealed in Rows.
-func (s *Store) ApplyRepr(batch []byte, hash Hash, offset int64) error {
+// REQUIRES: nothing is sealed in Rows.
+func (s *Store) ApplyRecords(records []Record) (applied int, err error) {
 	if len(s.rows.sealed) > 0 || !s.rows.current.empty() {
 		panic("state: a batch from the changelog while the overlay holds changes: abort them first")
 	}
-	if len(batch) > math.MaxUint32/2 {
-		return fmt.Errorf("%w: %d bytes", ErrBatch, len(batch))
+	left := 0
+	for i := range records {
+		left += len(records[i].Batch)
 	}
-	before := s.meta.Load()
-	next := Meta{Identities: before.Identities, Offset: offset}
+	for len(records) > 0 {
+		n, size := 1, len(records[0].Batch)
+		if left >= s.groupBytes {
+			// What is left and too little for a group is part of the last one.
+			for ; n < len(records) && (size < s.groupBytes || left-size < s.groupBytes); n++ {
+				size += len(records[n].Batch)
+			}
+		}
+		done, err := s.applyGroup(records[:n])
+		applied += done
+		if err != nil {
+			return applied, err
+		}
+		records, left = records[n:], left-size
+	}
+	return applied, nil
+}
+
+// applyGroup applies batches as one, up to the first that is refused.
+func (s *Store) applyGroup(records []Record) (applied int, err error) {
+	after := s.Meta()
+	n, refused := 0, error(nil)
+	for ; n < len(records) && refused == nil; n++ {
+		refused = s.readRecord(&records[n], &after)
+	}
+	if refused != nil {
+		n--
+	}
+	switch n {
+	case 0:
+		return 0, refused
+	case 1:
+		s.repr = append(append(s.repr[:0], make([]byte, seqNumBytes)...), records[0].Batch...)
+		s.repr = appendMarkOp(s.repr, &after)
+	default:
+		s.repr = merged(s.repr, records[:n], &after)
+	}
+	if s.repr, err = s.apply(s.repr, &after); err != nil {
+		return 0, err
+	}
+	s.noteFilter()
+	return n, refused
+}
+
+// readRecord checks that a batch can be applied behind meta, takes meta behind
+// it, and has the filter learn its rows (I5).
+func (s *Store) readRecord(r *Record, meta *Meta) error {
+	if len(r.Batch) > math.MaxUint32/2 {
+		return fmt.Errorf("%w: %d bytes", ErrBatch, len(r.Batch))
+	}
+	next := Meta{Identities: meta.Identities, Offset: r.Offset}
 	s.sets = s.sets[:0]
-	err := readBatch(batch, &next, func(key []byte) {
+	err := readBatch(r.Batch, &next, func(key []byte) {
 		if key[0] == s.prefix {
 			next.Identities++
 		}
@@ -191,29 +245,24 @@ func (s *Store) ApplyRepr(batch []byte, hash Hash, offset int64) error {
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("batch at changelog offset %d: %w", offset, err)
+		return fmt.Errorf("batch at changelog offset %d: %w", r.Offset, err)
 	case next.Shard != s.shard:
 		return fmt.Errorf("%w: it is shard %d's, this state is shard %d's", ErrChain, next.Shard, s.shard)
-	case next.Seq != before.Seq+1:
-		return fmt.Errorf("%w: seq %d after %d", ErrChain, next.Seq, before.Seq)
-	case next.PrevHash != before.Hash:
-		return fmt.Errorf("%w: seq %d follows hash %s, this state's is %s", ErrChain, next.Seq, next.PrevHash, before.Hash)
-	case offset <= before.Offset:
-		return fmt.Errorf("%w: offset %d after %d", ErrChain, offset, before.Offset)
+	case next.Seq != meta.Seq+1:
+		return fmt.Errorf("%w: seq %d after %d", ErrChain, next.Seq, meta.Seq)
+	case next.PrevHash != meta.Hash:
+		return fmt.Errorf("%w: seq %d follows hash %s, this state's is %s", ErrChain, next.Seq, next.PrevHash, meta.Hash)
+	case r.Offset <= meta.Offset:
+		return fmt.Errorf("%w: offset %d after %d", ErrChain, r.Offset, meta.Offset)
 	}
-	next.Hash = Chain(next.PrevHash, hash)
-	s.repr = append(append(s.repr[:0], make([]byte, seqNumBytes)...), batch...)
-	s.repr, err = s.apply(appendMarkOp(s.repr, &next), &next)
-	if err != nil {
-		return err
-	}
+	next.Hash = Chain(next.PrevHash, r.Hash)
+	*meta = next
 	for _, key := range s.sets {
 		if k, ok := s.known(key, maphash.Bytes(s.seed, key)); ok {
 			s.learn(key, k)
 		}
 	}
 	clear(s.sets) // they are the caller's
-	s.noteFilter()
 	return nil
 }
 
@@ -239,9 +288,9 @@ func (s *Store) apply(repr []byte, after *Meta) (free []byte, err error) {
 	if err := b.Close(); err != nil {
 		return nil, fmt.Errorf("apply batch %d: %w", after.Seq, err)
 	}
+	s.applied.Add(uint64(after.Seq - s.Meta().Seq))
 	s.meta.Store(after)
 	s.applying.Add(1)
-	s.applied.Add(1)
 	s.rows.stale()
 	return free, nil
 }

@@ -56,6 +56,15 @@ func commit(t *testing.T, s *Store, p Progress) []byte {
 	return bytes
 }
 
+// applyRecord applies one batch of the changelog.
+func applyRecord(s *Store, batch []byte, hash Hash, offset int64) error {
+	applied, err := s.ApplyRecords([]Record{{batch, hash, offset}})
+	if (applied == 1) != (err == nil) {
+		return fmt.Errorf("%d batches were applied: %w", applied, err)
+	}
+	return err
+}
+
 func TestMeta(t *testing.T) {
 	o := Options{Dir: "a", Shard: 3, FS: vfs.NewMem()}
 	s := mustOpen(t, o)
@@ -120,7 +129,7 @@ func TestMetaBytes(t *testing.T) {
 }
 
 // I3, and that a batch is the one that follows.
-func TestApplyReprRefuses(t *testing.T) {
+func TestApplyRecordsRefuses(t *testing.T) {
 	source := mustOpen(t, Options{Dir: "a", FS: vfs.NewMem()})
 	source.Rows().Set([]byte("key"), []byte("value"))
 	first := commit(t, source, Progress{})
@@ -157,6 +166,9 @@ func TestApplyReprRefuses(t *testing.T) {
 		"range key":         {ops(2, "\x15\x03key\x01v"), 5, ErrBatch},
 		"its own mark":      {ops(2, "\x01\x01\x02\x01v"), 5, ErrBatch},
 		"meta row twice":    {ops(2, "\x01\x01\x01\x01v"), 5, ErrBatch},
+		"out of order":      {ops(3, "\x01\x03key\x01v", "\x01\x03kex\x01v"), 5, ErrBatch},
+		"key twice":         {ops(3, "\x01\x03key\x01v", "\x00\x03key"), 5, ErrBatch},
+		"range behind row":  {ops(3, "\x01\x03key\x01v", "\x0f\x03key\x01l"), 5, ErrBatch},
 		"empty key":         {ops(2, "\x01\x00\x01v"), 5, ErrBatch},
 		"endless length":    {ops(2, "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 5, ErrBatch},
 		"length of nothing": {ops(2, "\x01"), 5, ErrBatch},
@@ -167,7 +179,7 @@ func TestApplyReprRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := mustOpen(t, Options{Dir: "b", FS: vfs.NewMem()})
-			if err := s.ApplyRepr(c.batch, HashBatch(c.batch), c.offset); !errors.Is(err, c.want) {
+			if err := applyRecord(s, c.batch, HashBatch(c.batch), c.offset); !errors.Is(err, c.want) {
 				t.Errorf("error %v instead of %v", err, c.want)
 			}
 			if s.Meta() != (Meta{Offset: NoOffset}) {
@@ -177,14 +189,14 @@ func TestApplyReprRefuses(t *testing.T) {
 	}
 	s := mustOpen(t, Options{Dir: "b", FS: vfs.NewMem()})
 	for _, b := range [][]byte{first, second} {
-		if err := s.ApplyRepr(b, HashBatch(b), s.Meta().Offset+3); err != nil {
+		if err := applyRecord(s, b, HashBatch(b), s.Meta().Offset+3); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if s.Meta() != source.Meta() {
 		t.Errorf("%+v instead of %+v", s.Meta(), source.Meta())
 	}
-	if err := s.ApplyRepr(second, HashBatch(second), 100); !errors.Is(err, ErrChain) {
+	if err := applyRecord(s, second, HashBatch(second), 100); !errors.Is(err, ErrChain) {
 		t.Errorf("applied twice: %v", err)
 	}
 }
@@ -201,7 +213,7 @@ func TestLargeBatches(t *testing.T) {
 			s.Rows().Set(binary.BigEndian.AppendUint64([]byte{0x10}, rng.Uint64N(30_000)), binary.BigEndian.AppendUint64(make([]byte, 50), rng.Uint64()))
 		}
 		b := commit(t, s, Progress{})
-		if err := other.ApplyRepr(b, HashBatch(b), s.Meta().Offset); err != nil {
+		if err := applyRecord(other, b, HashBatch(b), s.Meta().Offset); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -266,10 +278,10 @@ func TestCrash(t *testing.T) {
 						}
 					}
 					if int64(i) >= seq {
-						if err := after.ApplyRepr(b, HashBatch(b), int64(3*i+2)); err != nil {
+						if err := applyRecord(after, b, HashBatch(b), int64(3*i+2)); err != nil {
 							t.Fatal(err)
 						}
-					} else if err := replayed.ApplyRepr(b, HashBatch(b), int64(3*i+2)); err != nil {
+					} else if err := applyRecord(replayed, b, HashBatch(b), int64(3*i+2)); err != nil {
 						t.Fatal(err)
 					}
 				}
