@@ -305,3 +305,39 @@ func TestSettledCantBeTurnedOnLater(t *testing.T) {
 		t.Errorf("a person is told %q, %q", missing, action)
 	}
 }
+
+// Who leaves memory is kept as a row, and comes back from it; who is dropped
+// from there has his state in his row on the disk. Accounts and rows stay within
+// their bound.
+func TestWhoLeavesStaysAsARow(t *testing.T) {
+	const cacheBytes = 4 << 20
+	c := newCrowd(t, cacheBytes, 0, 0)
+	visit := func(from, to int, kind event.Kind) {
+		c.send(to-from, func(i int) event.Event {
+			return event.Event{
+				ID: fmt.Sprintf("%s-%d-%d", kind, c.offset, i), User: fmt.Sprintf("user-%d", from+i), Kind: kind, Amount: 5, OccurredAt: c.now - second,
+			}
+		})
+		c.tick(60 * second) // so that everything is settled
+	}
+	for range 3 {
+		visit(0, crowdUsers, event.Add)
+	}
+	rows, rowBytes, before, drops := c.e.RowCache()
+	bytes, users, _, _ := c.e.InMemory()
+	if states := c.e.States(); rows == 0 || drops == 0 || states < crowdUsers-users-rows {
+		t.Errorf("%d users are in memory, %d rows are kept, %d were dropped, and %d of %d have their state on the disk", users, rows, drops, states, crowdUsers)
+	}
+	if bytes+rowBytes > cacheBytes {
+		t.Errorf("%d bytes of accounts and %d of rows, %d are allowed", bytes, rowBytes, cacheBytes)
+	}
+	for range 3 {
+		visit(crowdUsers-rows/2, crowdUsers, event.Subtract)
+	}
+	if _, _, hits, _ := c.e.RowCache(); hits-before < rows/2 {
+		t.Errorf("of %d who came back, %d were found as rows", rows/2, hits-before)
+	}
+	if err := c.e.CheckStates(); err != nil {
+		t.Error(err)
+	}
+}

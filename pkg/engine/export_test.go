@@ -107,7 +107,7 @@ func (e *Engine) CheckStates() error {
 			return err
 		}
 	}
-	return e.left.each(func(key, row []byte) error {
+	return e.left.each(func(key, row []byte, stands bool) error {
 		user, asset, _ := strings.Cut(string(key), "\x00")
 		if e.entryPoint(&appointment{user: user, asset: asset}) != nil {
 			return fmt.Errorf("I15: the row cache has the row of %q of %s, who is in memory", asset, user)
@@ -118,23 +118,26 @@ func (e *Engine) CheckStates() error {
 		var cached, stored head
 		var cachedAt, storedAt event.Place
 		written, ok := e.rows.Get(appendAccountKey(nil, user, asset))
-		_, _, err := stored.decode(string(written), &storedAt)
+		state, _, err := stored.decode(string(written), &storedAt)
 		_, _, err2 := cached.decode(string(row), &cachedAt)
 		// Without a state the row on the disk leaves the place to the newest event.
 		if !ok || err != nil || err2 != nil || !reflect.DeepEqual(cached, stored) || cachedAt != storedAt && storedAt != (event.Place{}) {
 			return fmt.Errorf("I15: of %q of %s the row cache says %+v at %+v, the row %+v at %+v", asset, user, cached, cachedAt, stored, storedAt)
+		}
+		if stands && state == "" && asset != "" {
+			return fmt.Errorf("I15: the row of %q of %s hasn't its state, and the row cache says that it has", asset, user)
 		}
 		return nil
 	})
 }
 
 // each visits the rows.
-func (c *rowCache) each(visit func(key, row []byte) error) error {
+func (c *rowCache) each(visit func(key, row []byte, stands bool) error) error {
 	for i, s := range c.segments {
 		for from := 0; from < len(s); {
-			key, row, _, end := readCached(s, from)
+			key, row, stands, end := readCached(s, from)
 			if at, ok := c.at[c.hash(key)]; ok && at == (c.first+uint64(i))<<32|uint64(from) {
-				if err := visit(key, row); err != nil {
+				if err := visit(key, row, stands); err != nil {
 					return err
 				}
 			}
@@ -144,8 +147,21 @@ func (c *rowCache) each(visit func(key, row []byte) error) error {
 	return nil
 }
 
-// CachedRows is how many rows of accounts that left memory are kept.
-func (e *Engine) CachedRows() int { return len(e.left.at) }
+// RowCache is how many rows of accounts that left memory are kept, in how many
+// bytes, and how many were taken out and dropped so far.
+func (e *Engine) RowCache() (rows, bytes, hits, drops int) {
+	return len(e.left.at), e.left.bytes(), e.left.hits, e.left.drops
+}
+
+// States is how many rows of accounts have their state.
+func (e *Engine) States() (n int) {
+	for _, row := range e.rows.Scan([]byte{keyAccount}, []byte{keyAccount + 1}) {
+		if state, _, _ := new(head).decode(string(row), &event.Place{}); state != "" {
+			n++
+		}
+	}
+	return n
+}
 
 func (e *Engine) checkState(key, row string) error {
 	user, asset, _ := strings.Cut(key[1:], "\x00")

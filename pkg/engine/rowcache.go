@@ -11,23 +11,29 @@ import (
 // has no row of an account in memory. Who comes back takes his row out; what was
 // put in first is dropped first.
 type rowCache struct {
-	// room is how many bytes it may take, in segments of so many.
+	// room is how many bytes it may take, in segments of so many. Where it has
+	// room for less than two it keeps nothing.
 	room, segmentBytes int
 	// segments are logs of entries: a length of the key, with the mark stands in
 	// its lowest bit, a length of the row, key, row. The first one is number
-	// first; only the last one grows.
+	// first; only the last one grows. spare is memory for one more.
 	segments [][]byte
+	spare    []byte
 	first    uint64
 	// at is where the entry of a key stands, by the key's hash: the number of its
 	// segment times 2^32, and its place there. Of two keys with one hash the
-	// earlier is forgotten.
+	// earlier is forgotten. live is the size of all entries that it knows.
 	at   map[uint64]uint64
+	live int
 	seed maphash.Seed
+	// hits counts rows that were taken out, drops those that were dropped.
+	hits, drops int
 }
 
-// Of what accounts may take in memory, rows of others take up to a rowsShare'th.
+// A rowsShare'th of what accounts may take in memory is at most for rows of
+// those that left it.
 const (
-	rowsShare    = 4
+	rowsShare    = 2
 	segmentBytes = 256 << 10
 	// What the index takes for an entry.
 	atBytes = 32
@@ -40,23 +46,36 @@ func newRowCache(segmentBytes int) rowCache {
 func (c *rowCache) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
 
 // bytes is how much memory it takes.
-func (c *rowCache) bytes() int { return len(c.segments)*c.segmentBytes + len(c.at)*atBytes }
+func (c *rowCache) bytes() int {
+	if len(c.segments) == 0 {
+		return 0
+	}
+	return (len(c.segments)+1)*c.segmentBytes + len(c.at)*atBytes
+}
 
 // put puts in the row of a key that isn't there. It reports false where there
 // is no room for it at all. What must go for it is given to dropped, but for
 // rows that stand on the disk as they are.
 func (c *rowCache) put(key, row []byte, stands bool, dropped func(key, row []byte)) bool {
-	size := len(key) + len(row) + 2*binary.MaxVarintLen32
-	if size > c.segmentBytes || c.segmentBytes+atBytes > c.room {
+	if entryBytes(key, row) > c.segmentBytes || 2*c.segmentBytes+atBytes > c.room {
 		return false
 	}
-	last := len(c.segments) - 1
-	if last < 0 || len(c.segments[last])+size > c.segmentBytes {
-		c.segments = append(c.segments, c.makeSegment(dropped))
-		last = len(c.segments) - 1
+	for n := len(c.segments); n == 0 || len(c.segments[n-1])+entryBytes(key, row) > c.segmentBytes; n = len(c.segments) {
+		c.addSegment(dropped)
 	}
+	c.append(key, row, stands)
+	return true
+}
+
+// entryBytes is the size of an entry, or a little more.
+func entryBytes(key, row []byte) int { return len(key) + len(row) + 2*binary.MaxVarintLen16 }
+
+// append puts an entry behind all.
+func (c *rowCache) append(key, row []byte, stands bool) {
+	last := len(c.segments) - 1
 	s := c.segments[last]
 	c.at[c.hash(key)] = (c.first+uint64(last))<<32 | uint64(len(s))
+	c.live += entryBytes(key, row)
 	mark := uint64(0)
 	if stands {
 		mark = 1
@@ -64,18 +83,25 @@ func (c *rowCache) put(key, row []byte, stands bool, dropped func(key, row []byt
 	s = binary.AppendUvarint(s, uint64(len(key))<<1|mark)
 	s = binary.AppendUvarint(s, uint64(len(row)))
 	c.segments[last] = append(append(s, key...), row...)
-	return true
 }
 
-// makeSegment is an empty segment, in the memory of the oldest where there is no
-// room for another one.
-func (c *rowCache) makeSegment(dropped func(key, row []byte)) []byte {
-	if c.bytes()+c.segmentBytes <= c.room {
-		return make([]byte, 0, c.segmentBytes)
+// addSegment makes room behind the last entry: in a segment more while there is
+// room and less than half of all is what was taken out, or else in the memory
+// of the oldest. What is in that comes behind all others if it is for what was
+// taken out, and is dropped if it is for want of room.
+func (c *rowCache) addSegment(dropped func(key, row []byte)) {
+	clean := len(c.segments) > 1 && 2*c.live < len(c.segments)*c.segmentBytes
+	if !clean {
+		c.shrink(c.room-c.segmentBytes, dropped)
 	}
-	segment := c.drop(dropped)
-	c.shrink(c.room-c.segmentBytes, dropped)
-	return segment
+	s := c.spare
+	if c.spare = nil; s == nil {
+		s = make([]byte, 0, c.segmentBytes)
+	}
+	c.segments = append(c.segments, s)
+	if clean {
+		c.empty(c.append)
+	}
 }
 
 // take takes out the row of a key, and tells whether it stands on the disk as it
@@ -89,32 +115,40 @@ func (c *rowCache) take(key []byte) (row []byte, stands, ok bool) {
 	if !ok {
 		return nil, false, false
 	}
-	found, row, stands, _ := readCached(c.segments[at>>32-c.first], int(at&(1<<32-1)))
+	found, row, stands, _ := readCached(c.segments[at>>32-c.first], int(uint32(at)))
 	if !bytes.Equal(found, key) {
 		return nil, false, false
 	}
 	delete(c.at, h)
+	c.live -= entryBytes(key, row)
+	c.hits++
 	return row, stands, true
 }
 
 // shrink drops what takes more than so many bytes.
 func (c *rowCache) shrink(room int, dropped func(key, row []byte)) {
 	for len(c.segments) > 0 && c.bytes() > room {
-		c.drop(dropped)
+		c.empty(func(key, row []byte, stands bool) {
+			if c.drops++; !stands {
+				dropped(key, row)
+			}
+		})
+	}
+	if len(c.segments) == 0 {
+		c.spare, c.at = nil, map[uint64]uint64{} // a map never shrinks
 	}
 }
 
-// drop drops the oldest segment, and returns its memory.
-func (c *rowCache) drop(dropped func(key, row []byte)) []byte {
+// empty takes the oldest segment away, and gives away what is in it.
+func (c *rowCache) empty(take func(key, row []byte, stands bool)) {
 	oldest := c.segments[0]
 	for from := 0; from < len(oldest); {
 		key, row, stands, end := readCached(oldest, from)
 		h := c.hash(key)
 		if at, ok := c.at[h]; ok && at == c.first<<32|uint64(from) {
 			delete(c.at, h)
-			if !stands {
-				dropped(key, row)
-			}
+			c.live -= entryBytes(key, row)
+			take(key, row, stands)
 		}
 		from = end
 	}
@@ -122,7 +156,7 @@ func (c *rowCache) drop(dropped func(key, row []byte)) []byte {
 	c.segments[n] = nil
 	c.segments = c.segments[:n]
 	c.first++
-	return oldest[:0]
+	c.spare = oldest[:0]
 }
 
 // readCached reads the entry at a place of a segment.

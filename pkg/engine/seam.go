@@ -86,7 +86,8 @@ type Config struct {
 	// MaxMoves bounds what the watermark's moves say and settle in one
 	// transaction; 0 is no bound.
 	MaxMoves int
-	// CacheBytes bounds the accounts kept in memory.
+	// CacheBytes bounds the accounts kept in memory, and the rows kept there of
+	// those that left it.
 	CacheBytes int
 	// KeepFor is how late, in microseconds behind the watermark, an event may be
 	// that finds what it comes before in memory; 0 is a day, longer while there

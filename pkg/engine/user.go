@@ -50,8 +50,9 @@ type account struct {
 	// watermark cause. written: its row must be written in it.
 	cause            event.Time
 	touched, written bool
-	// stands: its row has its state. known: its row was written since it came
-	// into memory.
+	// stands: its row has its state. known: that need not be written with its row
+	// before it leaves memory, since it was read from the row cache, or its row was
+	// written since it came into memory.
 	stands, known bool
 	// sized is the capacity for ops that was measured last.
 	sized int32
@@ -230,7 +231,7 @@ func (e *Engine) account(u *user, asset string) *account {
 	e.loadPending(a)
 	// Who only comes back need not be written with his state: it stays when he
 	// goes.
-	a.known, a.stands = left, state != "" && (stands || !left)
+	a.known, a.stands = left, stands || !left && state != ""
 	if state != "" {
 		e.resume(a, place, state, since)
 	} else {

@@ -40,6 +40,9 @@ func (t Time) AsTime() time.Time { return time.UnixMicro(int64(t)).UTC() }
 // TimeOf is t cut to whole microseconds.
 func TimeOf(t time.Time) Time { return Time(t.UnixMicro()) }
 
+// Clamped is the valid time next to t.
+func (t Time) Clamped() Time { return min(max(t, 0), MaxTime) }
+
 // Add is t moved by micros, kept within the valid range.
 func (t Time) Add(micros int64) Time {
 	sum := t + Time(micros)

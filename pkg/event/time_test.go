@@ -1,6 +1,7 @@
 package event
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,16 @@ func FuzzParseTime(f *testing.F) {
 			t.Fatalf("ParseTime(%q) = %d; time.Parse says %v, %v", s, got, want, err)
 		}
 	})
+}
+
+func TestTimeClamped(t *testing.T) {
+	for in, want := range map[Time]Time{
+		-1: 0, math.MinInt64: 0, 0: 0, 5: 5, MaxTime: MaxTime, MaxTime + 1: MaxTime, math.MaxInt64: MaxTime,
+	} {
+		if got := in.Clamped(); got != want {
+			t.Errorf("%d: got %d, want %d", in, got, want)
+		}
+	}
 }
 
 func TestTimeAdd(t *testing.T) {

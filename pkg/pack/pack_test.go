@@ -187,7 +187,7 @@ func FuzzReader(f *testing.F) {
 		left := len(row)
 		for _, part := range parts {
 			rest := row[len(row)-r.Left():]
-			switch part % 7 {
+			switch part % 8 {
 			case 0:
 				want, n := binary.Uvarint([]byte(rest))
 				if got := r.Uint(); n > 0 && (got != want || r.Left() != len(rest)-n) || (n <= 0) != r.Failed() {
@@ -213,6 +213,14 @@ func FuzzReader(f *testing.F) {
 			case 5:
 				if v := r.Big(); !r.Failed() && len(pack.Big(nil, v)) > len(rest)-r.Left() {
 					t.Fatalf("%q is read as %d and leaves %d bytes", rest, v, r.Left())
+				}
+			case 7:
+				const from = 1 << 50
+				if at := r.Time(from); !r.Failed() && at >= 0 && at < 1<<60 {
+					again := pack.NewReader(string(pack.Time(nil, at, from)))
+					if got := again.Time(from); got != at {
+						t.Fatalf("%q gives the time %d, which is written and read as %d", rest, at, got)
+					}
 				}
 			case 6:
 				if s := r.Like("ann"); !r.Failed() && len(s) > 3+len(rest)-r.Left() {

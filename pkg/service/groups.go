@@ -96,7 +96,8 @@ type Processing struct {
 	// MemoryBytes bounds the process: Go collects garbage so that it stays
 	// below, as far as what is needed at once allows it.
 	MemoryBytes Bytes `name:"memory-bytes" default:"1GiB" min:"128MiB" help:"Memory of the whole process; garbage is collected so that it stays below."`
-	// CacheBytes bounds the decoded accounts kept in memory, all shards together.
+	// CacheBytes bounds the accounts kept in memory, decoded or as rows, all shards
+	// together.
 	CacheBytes Bytes `name:"cache-bytes" default:"256MiB" min:"1MiB" help:"Memory for hot accounts, all shards of the process together."`
 	// BlockCacheBytes bounds the store's block cache, all shards together.
 	BlockCacheBytes Bytes `name:"block-cache-bytes" default:"192MiB" min:"1MiB" help:"Memory for blocks of the store, all shards of the process together."`

@@ -146,7 +146,7 @@ func (s *Shard) take(topic event.Topic, record *kgo.Record, e *event.Event) (tak
 	rec := &s.record
 	*rec = engine.Record{
 		Input:     event.Position{Topic: topic, Partition: s.id, Offset: record.Offset},
-		ArrivedAt: arrivedAt(record.Timestamp),
+		ArrivedAt: event.TimeOf(record.Timestamp).Clamped(),
 	}
 	if topic == event.Transfers {
 		rec.Refusal = s.readRemittance(rec, record)
@@ -213,7 +213,7 @@ func (s *Shard) read(rec *engine.Record, record *kgo.Record, e *event.Event) *ev
 	if _, ok := s.skips[rec.Input]; ok {
 		return skipped()
 	}
-	if r := s.decoder.Decode(rec.Input.Topic, record.Key, record.Value, rec.ArrivedAt, e); r != nil {
+	if r := s.decoder.Decode(rec.Input.Topic, record.Key, record.Value, event.TimeOf(record.Timestamp), e); r != nil {
 		return r
 	}
 	return s.inPartition(record.Key)
@@ -257,7 +257,3 @@ func (s *Shard) receive(fetches kgo.Fetches) error {
 	}
 	return nil
 }
-
-// arrivedAt is a record's time as a valid one: a topic that keeps its producers'
-// times has any.
-func arrivedAt(t time.Time) event.Time { return min(max(event.TimeOf(t), 0), event.MaxTime) }

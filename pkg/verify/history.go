@@ -64,7 +64,7 @@ func (in *input) arrivedAt() event.Time {
 	if in.remittance != nil {
 		return in.remittance.ArrivedAt
 	}
-	return event.TimeOf(in.record.Timestamp)
+	return event.TimeOf(in.record.Timestamp).Clamped()
 }
 
 // place is where the event stands.
@@ -117,7 +117,7 @@ func (h *history) input(record *kgo.Record) {
 
 // read decodes an input record, and says why it can't be an event here.
 func (h *history) read(in *input) *event.Refusal {
-	if r := h.decoder.Decode(in.position.Topic, in.record.Key, in.record.Value, in.arrivedAt(), &in.event); r != nil {
+	if r := h.decoder.Decode(in.position.Topic, in.record.Key, in.record.Value, event.TimeOf(in.record.Timestamp), &in.event); r != nil {
 		return r
 	}
 	if p := kafka.PartitionOf(in.record.Key, h.v.partitions); p != h.partition {
