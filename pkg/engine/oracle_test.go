@@ -91,7 +91,7 @@ const (
 
 // rowCaches are how many bytes of rows stay of who leaves memory: none, so few
 // that they are dropped all the time, and all.
-var rowCaches = [...]int{0, 500, 1 << 20}
+var rowCaches = [...]int{0, 1000, 1 << 20}
 
 func newHost(c oracle.Config, cacheBytes int) *host {
 	h := &host{

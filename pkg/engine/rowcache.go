@@ -8,8 +8,8 @@ import (
 
 // rowCache keeps the rows of accounts that left memory, as bytes: a tenth of
 // what the accounts took, and nothing for the garbage collector to look at. It
-// has no row of an account in memory. Who comes back takes his row out; what was
-// put in first is dropped first.
+// has no row of an account in memory. Who comes back takes his row out. What is
+// in the oldest segment is dropped first.
 type rowCache struct {
 	// room is how many bytes it may take, in segments of so many. Where it has
 	// room for less than two it keeps nothing.
@@ -57,7 +57,7 @@ func (c *rowCache) bytes() int {
 // is no room for it at all. What must go for it is given to dropped, but for
 // rows that stand on the disk as they are.
 func (c *rowCache) put(key, row []byte, stands bool, dropped func(key, row []byte)) bool {
-	if entryBytes(key, row) > c.segmentBytes || 2*c.segmentBytes+atBytes > c.room {
+	if entryBytes(key, row) > c.segmentBytes/2 || 2*c.segmentBytes+atBytes > c.room {
 		return false
 	}
 	for n := len(c.segments); n == 0 || len(c.segments[n-1])+entryBytes(key, row) > c.segmentBytes; n = len(c.segments) {
@@ -85,12 +85,12 @@ func (c *rowCache) append(key, row []byte, stands bool) {
 	c.segments[last] = append(append(s, key...), row...)
 }
 
-// addSegment makes room behind the last entry: in a segment more while there is
-// room and less than half of all is what was taken out, or else in the memory
-// of the oldest. What is in that comes behind all others if it is for what was
-// taken out, and is dropped if it is for want of room.
+// addSegment adds a segment behind the last one. Where more than half of what
+// there are have is what was taken out, the rest of the oldest goes into it, so
+// that there aren't more of them: an entry of half a segment finds room after
+// some such rounds. Where there is no room for one more, the oldest are dropped.
 func (c *rowCache) addSegment(dropped func(key, row []byte)) {
-	clean := len(c.segments) > 1 && 2*c.live < len(c.segments)*c.segmentBytes
+	clean := len(c.segments) > 1 && 2*c.live < len(c.segments)*c.segmentBytes && c.bytes() <= c.room
 	if !clean {
 		c.shrink(c.room-c.segmentBytes, dropped)
 	}

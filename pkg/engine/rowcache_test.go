@@ -41,7 +41,14 @@ func TestRowCache(t *testing.T) {
 		if len(told) > 0 || len(in) != len(c.at) {
 			t.Fatalf("step %d: told of %v; %d rows, want %d", step, told, len(c.at), len(in))
 		}
-		if c.bytes() > c.room+segment {
+		live := 0
+		for key, p := range in {
+			live += entryBytes([]byte(key), []byte(p.row))
+		}
+		if c.live != live {
+			t.Fatalf("step %d: %d bytes live, want %d", step, c.live, live)
+		}
+		if c.bytes() > c.room+keys*atBytes {
 			t.Fatalf("step %d: %d bytes where %d are allowed", step, c.bytes(), c.room)
 		}
 	}
@@ -77,7 +84,42 @@ func TestRowCache(t *testing.T) {
 	}
 }
 
-// A row that fits into no segment, or no room, isn't kept, and drops nothing.
+// What was taken out makes room for others before anything is dropped, and no
+// more segments than twice what is in them.
+func TestRowCacheCleans(t *testing.T) {
+	const segment, rows = 1000, 20
+	c := newRowCache(segment)
+	c.room = 1 << 20
+	key := func(i int) []byte { return fmt.Appendf(nil, "user-%04d", i) }
+	row := make([]byte, 80)
+	for i := range 10_000 {
+		if i >= rows {
+			if _, _, ok := c.take(key(i - rows)); !ok && (i-rows)%100 > 0 {
+				t.Fatalf("row %d is gone", i-rows)
+			}
+		}
+		if i%100 > 0 || i < rows { // some stay for ever
+			c.put(key(i), row, false, func(key, _ []byte) { t.Fatalf("%s was dropped", key) })
+		}
+		if i%100 == 0 {
+			c.put(fmt.Appendf(nil, "stays-%04d", i), row, false, func(key, _ []byte) { t.Fatalf("%s was dropped", key) })
+		}
+		if most := 2*c.live + 3*segment + len(c.at)*atBytes; c.bytes() > most {
+			t.Fatalf("%d rows of %d bytes take %d", len(c.at), c.live, c.bytes())
+		}
+	}
+	for i := range 100 {
+		if _, _, ok := c.take(fmt.Appendf(nil, "stays-%04d", i*100)); !ok {
+			t.Errorf("what stayed %d is gone", i)
+		}
+	}
+	if c.live != 0 && len(c.at) != rows {
+		t.Errorf("%d bytes, %d rows are left", c.live, len(c.at))
+	}
+}
+
+// A row that takes more than half a segment, or for which there is no room, isn't
+// kept, and drops nothing.
 func TestRowCacheRefuses(t *testing.T) {
 	for _, c := range []struct{ room, segment, row int }{{0, 100, 1}, {100, 100, 1}, {1000, 100, 100}} {
 		cache := newRowCache(c.segment)

@@ -11,10 +11,12 @@
 //
 // A replica that runs keeps a client open and applies batches as they are
 // committed. Where more is committed behind those that it has read, it holds them
-// until they are enough for the state to apply them as one ([state.GroupBytes]), or
-// the rest is there; positions and metrics count what was applied. To promote a standby, stop Run, fence the owner, [Replica.CatchUp],
-// Close, and hand the state's rows to an engine. As long as a replica isn't
-// closed nobody else may write to the state; snapshots may be taken at any time.
+// until they are enough for the state to apply them as one
+// ([state.Store.Group]), or the rest is there, or two seconds are over; positions
+// and metrics count what was applied. To promote a standby, stop Run, fence the
+// owner, [Replica.CatchUp], Close, and hand the state's rows to an engine. As long
+// as a replica isn't closed nobody else may write to the state; snapshots may be
+// taken at any time.
 //
 // # Invariants
 //

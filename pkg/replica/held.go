@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"highwater/pkg/kafka"
 	"highwater/pkg/state"
@@ -16,7 +17,13 @@ type held struct {
 	events, bytes int
 	// hash is the chain's value behind the last one.
 	hash state.Hash
+	// until is when they are applied at the latest.
+	until time.Time
 }
+
+// holdFor is how long what was read waits for what is committed behind it. That
+// is on its way, unless the broker is gone or slow.
+const holdFor = 2 * time.Second
 
 // hold takes a whole batch whose bytes have the hash it says (I1).
 func (r *Replica) hold(change *kafka.ChangelogRecord, offset int64) error {
@@ -40,6 +47,9 @@ func (r *Replica) hold(change *kafka.ChangelogRecord, offset int64) error {
 	case state.Hash(change.PrevHash) != hash:
 		return r.diverged(offset, change.Seq, fmt.Sprintf("it follows the chain hash %x, the state's is %s", change.PrevHash, hash))
 	}
+	if len(r.held.records) == 0 {
+		r.held.until = time.Now().Add(r.holdFor)
+	}
 	r.held.records = append(r.held.records, state.Record{Batch: change.Batch, Hash: change.BatchHash, Offset: offset})
 	r.held.events += int(change.Events)
 	r.held.bytes += len(change.Batch)
@@ -49,23 +59,23 @@ func (r *Replica) hold(change *kafka.ChangelogRecord, offset int64) error {
 
 // applyHeld applies what is held, and tells who waits for it.
 func (r *Replica) applyHeld() error {
-	applied, err := r.store.ApplyRecords(r.held.records)
+	h := r.held
+	r.held = held{records: h.records[:0]}
+	defer clear(h.records) // they hold what was fetched
+	applied, err := r.store.ApplyRecords(h.records)
 	r.metrics.batches.Add(float64(applied))
 	if err != nil {
 		r.next.Store(max(r.next.Load(), r.store.Meta().Offset+1))
 	}
 	switch {
 	case errors.Is(err, state.ErrBatch), errors.Is(err, state.ErrChain), errors.Is(err, state.ErrFormat):
-		return r.unreadable(r.held.records[applied].Offset, r.store.Meta().Seq+1, err)
+		return r.unreadable(h.records[applied].Offset, r.store.Meta().Seq+1, err)
 	case err != nil:
 		return fmt.Errorf("replica %d: %w", r.partition, err)
 	}
-	r.metrics.events.Add(float64(r.held.events))
-	clear(r.held.records) // they hold what was fetched
-	r.held = held{records: r.held.records[:0]}
+	r.metrics.events.Add(float64(h.events))
 	if r.next.Swap(r.read) != r.read {
 		r.wake()
 	}
-	r.metrics.lag.WithLabelValues(r.label).Set(float64(r.Lag()))
 	return nil
 }

@@ -240,28 +240,28 @@ func (r *Replica) poll(ctx context.Context) error {
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && more && r.held.bytes < state.GroupBytes {
+	if err == nil && more && r.held.bytes < r.store.Group() && time.Now().Before(r.held.until) {
+		r.noteLag()
 		return nil
 	}
 	if err := r.applyHeld(); err != nil {
 		return err
 	}
+	r.noteLag()
 	r.noteReady()
 	return err
 }
 
-// holdFor is how long what was read waits for what is committed behind it. That
-// is on its way, unless the broker is gone or slow.
-const holdFor = 500 * time.Millisecond
-
 func (r *Replica) fetch(ctx context.Context) kgo.Fetches {
 	if len(r.held.records) > 0 {
-		within, cancel := context.WithTimeout(ctx, r.holdFor)
+		within, cancel := context.WithDeadline(ctx, r.held.until)
 		defer cancel()
 		ctx = within
 	}
 	return r.client.PollFetches(ctx)
 }
+
+func (r *Replica) noteLag() { r.metrics.lag.WithLabelValues(r.label).Set(float64(r.Lag())) }
 
 // takeAll takes records up to the first that can't be, and reports whether more
 // is committed behind them.
@@ -289,7 +289,7 @@ func (r *Replica) pollError(fetches kgo.Fetches) (failed error) {
 		case kafka.Retry:
 			r.log.Debug("poll failed; the client tries again", "error", err)
 		case kafka.DataLoss:
-			failed = r.lost(r.next.Load(), "records from here on were truncated, or deleted, or the topic was made anew", err)
+			failed = r.lost(r.read, "records from here on were truncated, or deleted, or the topic was made anew", err)
 		default:
 			failed = fmt.Errorf("replica %d: poll: %w", r.partition, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -311,5 +312,45 @@ func TestMergedOnce(t *testing.T) {
 	// The meta row, the mark, one range of eight, 100 rows and 50 of the others.
 	if want := []byte{1, 1, 1, 2, 15, 0x30, 1, 0x20}; rows != 3+150 || !bytes.Equal(kinds, want) || binary.LittleEndian.Uint32(repr[seqNumBytes:]) != 153 {
 		t.Errorf("%d operations, beginning with %v", rows, kinds)
+	}
+}
+
+// No more states than memory is for apply in groups at a time; the others do so
+// one by one, and whoever is done makes room.
+func TestGroupsAtOnce(t *testing.T) {
+	shared := NewShared(8<<20, 0)
+	defer shared.Close()
+	var stores []*Store
+	for i := range groupsAtOnce + 1 {
+		s, err := Open(Options{Dir: strconv.Itoa(i), FS: vfs.NewMem(), Shared: shared})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		stores = append(stores, s)
+	}
+	last := stores[groupsAtOnce]
+	for range 2 { // to be asked twice changes nothing
+		for i, s := range stores {
+			if got, want := s.Group() > 0, i < groupsAtOnce; got != want {
+				t.Errorf("state %d may apply in groups: %v", i, got)
+			}
+		}
+	}
+	if _, err := stores[1].ApplyRecords(nil); err != nil {
+		t.Fatal(err)
+	}
+	if last.Group() != GroupBytes {
+		t.Error("one is done, and the last one may not begin")
+	}
+	if err := stores[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if stores[1].Group() != GroupBytes {
+		t.Error("one is closed, and another one may not begin again")
 	}
 }

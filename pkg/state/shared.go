@@ -15,12 +15,17 @@ type Shared struct {
 	// fillers bounds how many states fill their filters beside their work: half
 	// of the cores go on with that.
 	fillers chan struct{}
+	// groups bounds how many states apply batches in groups at a time: each has
+	// up to some 100 MiB of them in memory meanwhile.
+	groups chan struct{}
 }
 
 // Defaults of a Shared.
 const (
 	DefaultCacheBytes = 256 << 20
 	DefaultOpenFiles  = 4096
+
+	groupsAtOnce = 4
 )
 
 // NewShared makes caches of so many bytes and files; 0 is the default.
@@ -38,6 +43,7 @@ func NewShared(cacheBytes int64, openFiles int) *Shared {
 		files: pebble.NewFileCache(runtime.GOMAXPROCS(0), openFiles),
 
 		fillers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		groups:  make(chan struct{}, groupsAtOnce),
 	}
 }
 

@@ -39,8 +39,11 @@ type Store struct {
 	stalls   atomic.Uint64
 	filtered atomic.Int64 // size of the filter in bytes
 
-	// groupBytes is GroupBytes, but in tests.
+	// groupBytes is GroupBytes, but in tests; groups has room for those who apply
+	// in groups, of whom this one is while grouping.
 	groupBytes int
+	groups     chan struct{}
+	grouping   bool
 	// repr is what ApplyRecords makes a batch in.
 	repr []byte
 	// sets are the keys that it found in one and that the filter learns.
@@ -77,6 +80,7 @@ func Open(o Options) (*Store, error) {
 		s.own = NewShared(ownCacheBytes, ownOpenFiles)
 		shared = s.own
 	}
+	s.groups = shared.groups
 	if err := s.open(&o, shared); err != nil {
 		if s.own != nil {
 			s.own.Close()
@@ -165,14 +169,17 @@ func (s *Store) fatal(err error) {
 	})
 }
 
+// maxReprBytes bounds the memory that is kept for the next batch.
+const maxReprBytes = 4 << 20
+
 // ErrChain says that a batch doesn't follow the one the state stands behind.
 var ErrChain = errors.New("batch doesn't follow this state")
 
 // ApplyRecords applies batches read from the changelog, in their order. A batch
 // that breaks I3 or that isn't the next one is refused with ErrBatch, ErrFormat
 // or ErrChain, and changes nothing; applied says how many before it were applied.
-// Where they have GroupBytes together, several are applied as one, and nobody
-// sees the state between them. The bytes are copied.
+// Where they have as many bytes as Group says, several are applied as one, and
+// nobody sees the state between them. The bytes are copied.
 //
 // REQUIRES: nothing is sealed in Rows.
 func (s *Store) ApplyRecords(records []Record) (applied int, err error) {
@@ -183,9 +190,10 @@ func (s *Store) ApplyRecords(records []Record) (applied int, err error) {
 	for i := range records {
 		left += len(records[i].Batch)
 	}
+	defer s.stopGrouping()
 	for len(records) > 0 {
 		n, size := 1, len(records[0].Batch)
-		if left >= s.groupBytes {
+		if left >= s.groupBytes && s.Group() > 0 {
 			// What is left and too little for a group is part of the last one.
 			for ; n < len(records) && (size < s.groupBytes || left-size < s.groupBytes); n++ {
 				size += len(records[n].Batch)
@@ -199,6 +207,28 @@ func (s *Store) ApplyRecords(records []Record) (applied int, err error) {
 		records, left = records[n:], left-size
 	}
 	return applied, nil
+}
+
+// Group is how many bytes of batches ApplyRecords applies as one: [GroupBytes], or
+// 0 where others do so and memory is not for more at a time. What it says holds
+// until ApplyRecords returns.
+func (s *Store) Group() int {
+	if !s.grouping {
+		select {
+		case s.groups <- struct{}{}:
+			s.grouping = true
+		default:
+			return 0
+		}
+	}
+	return s.groupBytes
+}
+
+func (s *Store) stopGrouping() {
+	if s.grouping {
+		s.grouping = false
+		<-s.groups
+	}
 }
 
 // applyGroup applies batches as one, up to the first that is refused.
@@ -222,6 +252,9 @@ func (s *Store) applyGroup(records []Record) (applied int, err error) {
 	}
 	if s.repr, err = s.apply(s.repr, &after); err != nil {
 		return 0, err
+	}
+	if cap(s.repr) > maxReprBytes {
+		s.repr = nil
 	}
 	s.noteFilter()
 	return n, refused
@@ -336,6 +369,7 @@ func (s *Store) Close() (err error) {
 	}
 	s.closed = true
 	s.stopFilling()
+	s.stopGrouping()
 	if s.Err() == nil {
 		defer catch(&err)
 		s.rows.close()
