@@ -48,11 +48,9 @@ func (e *Engine) book(u *user) *book {
 		return u.book
 	}
 	e.key = appendAccountKey(e.key[:0], u.id, "")
-	row, _, ok := e.left.take(e.key[1:])
+	row, _, ok := e.accountRow(e.key)
 	if !ok {
-		if row, ok = e.rows.Get(e.key); !ok {
-			return nil
-		}
+		return nil
 	}
 	b := &book{user: u}
 	if _, _, err := b.decode(string(row), &b.place); err != nil {

@@ -71,7 +71,8 @@
 //     estimate, and beside that what one transaction touches. The shell bounds
 //     its records. A move touches MaxMoves accounts at most; where there is no
 //     room it brings in a quarter of CacheBytes (at least 1 MiB) and one account
-//     more, and goes on in the next transaction. What isn't settled of one account is in memory together.
+//     more, and goes on in the next transaction. What isn't settled of one account
+//     is in memory together.
 //   - the agenda: about two thousand names, and those that one transaction adds.
 //   - windows: about a thousand, and those that one transaction touches.
 //   - a name and a number for each user with operations that wait. This alone

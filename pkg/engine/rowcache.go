@@ -30,8 +30,8 @@ type rowCache struct {
 	hits, drops int
 }
 
-// A rowsShare'th of what accounts may take in memory is at most for rows of
-// those that left it.
+// At most a rowsShare'th of what accounts may take in memory is for rows of those
+// that left it.
 const (
 	rowsShare    = 2
 	segmentBytes = 256 << 10

@@ -113,8 +113,8 @@ func TestRowCacheCleans(t *testing.T) {
 			t.Errorf("what stayed %d is gone", i)
 		}
 	}
-	if c.live != 0 && len(c.at) != rows {
-		t.Errorf("%d bytes, %d rows are left", c.live, len(c.at))
+	if len(c.at) != rows {
+		t.Errorf("%d rows are left, want %d", len(c.at), rows)
 	}
 }
 

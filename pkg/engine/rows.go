@@ -53,8 +53,8 @@ const (
 //	| incoming: partition, count, (amount, expires_at+1, priority)
 //
 // Time, sequence, rank, id and sender stand in its key, and other times are
-// written from that one. What most rows of a
-// transaction have in common comes first: a compression finds it.
+// written from that one. What most rows of a transaction have in common comes
+// first: a compression finds it.
 func appendEventRow(b []byte, p *event.Placed, extra *event.Event) []byte {
 	parts, d := uint64(0), p.Details()
 	set := func(bit uint64, on bool) {

@@ -212,12 +212,9 @@ func (e *Engine) account(u *user, asset string) *account {
 		return a
 	}
 	e.key = appendAccountKey(e.key[:0], u.id, asset)
-	row, stands, left := e.left.take(e.key[1:])
-	if !left {
-		var ok bool
-		if row, ok = e.rows.Get(e.key); !ok {
-			return nil
-		}
+	row, from, ok := e.accountRow(e.key)
+	if !ok {
+		return nil
 	}
 	a := e.addAccount(u, asset)
 	var place event.Place
@@ -231,7 +228,7 @@ func (e *Engine) account(u *user, asset string) *account {
 	e.loadPending(a)
 	// Who only comes back need not be written with his state: it stays when he
 	// goes.
-	a.known, a.stands = left, stands || !left && state != ""
+	a.known, a.stands = from != disk, from == cachedClean || from == disk && state != ""
 	if state != "" {
 		e.resume(a, place, state, since)
 	} else {
@@ -240,6 +237,28 @@ func (e *Engine) account(u *user, asset string) *account {
 	a.foundOnDisk(e.wake(a))
 	e.resize(u)
 	return a
+}
+
+// Where the row of an account or a book came from: the disk, or the row cache,
+// where it was as it is on the disk, or with a state that isn't there.
+const (
+	disk = iota
+	cachedClean
+	cachedChanged
+)
+
+// accountRow is the row at an account's or a book's key, taken out of the row
+// cache if it is there.
+func (e *Engine) accountRow(key []byte) (row []byte, from int, ok bool) {
+	row, stands, ok := e.left.take(key[1:])
+	switch {
+	case !ok:
+		row, ok = e.rows.Get(key)
+		return row, disk, ok
+	case stands:
+		return row, cachedClean, true
+	}
+	return row, cachedChanged, true
 }
 
 // newAccount is the account of an asset that the user had nothing of.
